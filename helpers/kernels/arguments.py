@@ -1,0 +1,56 @@
+"""Shape, dtype and kind checks shared by the kernels."""
+
+import array_api_compat as compat
+
+
+def check_arguments(**arguments):
+    """Check that arrays are of one kind, dtype and device and that their shapes fit together.
+
+    Inputs: name=(array, dimensions) pairs; `dimensions` is a string such as "N T D" or "D 4H",
+        in which a letter stands for the same size in every argument of the call.
+    Returns:
+        xp: the array namespace (NumPy's or torch's, through `array_api_compat`)
+        sizes: dict from letter to size, in order of first appearance
+    Raises: TypeError or ValueError naming the argument, what was expected and what came.
+    """
+    first_name, (first, _) = next(iter(arguments.items()))
+    sizes = {}
+    for name, (array, dimensions) in arguments.items():
+        _check_kind(name, array, first_name, first)
+        expected = dimensions.split()
+        if array.ndim != len(expected):
+            raise ValueError(
+                f"{name} must have {len(expected)} dimensions ({', '.join(expected)}), "
+                f"but its shape is {tuple(array.shape)}"
+            )
+        for size, dimension in zip(array.shape, expected, strict=True):
+            letter, factor = dimension[-1], int(dimension[:-1] or 1)
+            known = sizes.setdefault(letter, size // factor)
+            if size != factor * known:
+                raise ValueError(
+                    f"{name} must have shape ({', '.join(expected)}) with {letter} = {known}, "
+                    f"but its shape is {tuple(array.shape)}"
+                )
+    return compat.array_namespace(first), sizes
+
+
+def _check_kind(name, array, first_name, first):
+    """Raise TypeError unless `array` is a float array of the kind, dtype and device of `first`."""
+    if not (compat.is_numpy_array(array) or compat.is_torch_array(array)):
+        raise TypeError(
+            f"{name} must be a NumPy array or a torch tensor, not {type(array).__name__}"
+        )
+    if compat.is_numpy_array(array) != compat.is_numpy_array(first):
+        raise TypeError(
+            f"{name} is a {type(array).__name__}, but {first_name} is a {type(first).__name__}: "
+            "give either NumPy arrays or torch tensors"
+        )
+    xp = compat.array_namespace(array)
+    if not xp.isdtype(array.dtype, "real floating"):
+        raise TypeError(f"{name} must hold floating point numbers, not {array.dtype}")
+    if array.dtype != first.dtype:
+        raise TypeError(f"{name} is {array.dtype}, but {first_name} is {first.dtype}")
+    if compat.device(array) != compat.device(first):
+        raise ValueError(
+            f"{name} is on {compat.device(array)}, but {first_name} is on {compat.device(first)}"
+        )

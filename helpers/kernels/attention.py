@@ -1,0 +1,171 @@
+"""Scaled dot-product attention over image positions, and the LSTM that looks at each step.
+
+Names and shapes of EECS 498-007; Xu et al. 2015, "Show, Attend and Tell"; the scaling by
+sqrt(H) of Vaswani et al. 2017, "Attention Is All You Need". All arrays of a call are NumPy
+arrays or torch tensors of one float dtype.
+"""
+
+from math import sqrt
+
+import array_api_compat as compat
+
+from helpers.kernels.arguments import check_arguments
+from helpers.kernels.lstm import lstm_gates_backward, lstm_gates_forward
+from helpers.kernels.rnn import previous_states
+from helpers.kernels.temporal import (
+    temporal_affine_backward,
+    temporal_affine_forward,
+    weight_gradient,
+)
+
+
+def dot_product_attention_forward(prev_h, A):
+    """Average the image positions, weighted by how well each fits the hidden state.
+
+        scores_p = prev_h . A_p / sqrt(H);  alpha = softmax(scores);  attn = sum_p alpha_p A_p
+
+    Inputs:
+        prev_h: hidden state, (N, H)
+        A: image positions, (N, P, H)
+    Returns:
+        attn: (N, H)
+        alpha: attention weights, (N, P); each row is positive and sums to 1
+        cache: for the backward pass
+    Raises: ValueError or TypeError naming an argument of the wrong shape, kind or dtype.
+    """
+    xp, sizes = check_arguments(prev_h=(prev_h, "N H"), A=(A, "N P H"))
+    scores = (A @ prev_h[:, :, None])[:, :, 0] / sqrt(sizes["H"])  # (N, P)
+    exp = xp.exp(scores - xp.max(scores, axis=1, keepdims=True))
+    alpha = exp / xp.sum(exp, axis=1, keepdims=True)  # (N, P)
+    attn = (alpha[:, None, :] @ A)[:, 0]  # (N, H)
+    return attn, alpha, (prev_h, A, alpha)
+
+
+def dot_product_attention_backward(dattn, cache):
+    """Backward pass of `dot_product_attention_forward`.
+
+    A takes part twice: it is compared with the hidden state, and it is averaged.
+
+    Inputs:
+        dattn: (N, H)
+        cache: from the forward pass
+    Returns: dprev_h (N, H), dA (N, P, H)
+    """
+    prev_h, A, alpha = cache
+    check_arguments(A=(A, "N P H"), dattn=(dattn, "N H"))
+    dscores = _scores_backward(dattn, A, alpha)  # (N, P)
+    dprev_h = (dscores[:, None, :] @ A)[:, 0]
+    dA = dscores[:, :, None] * prev_h[:, None, :] + alpha[:, :, None] * dattn[:, None, :]
+    return dprev_h, dA
+
+
+def attention_lstm_step_forward(x, prev_h, prev_c, attn, Wx, Wh, Wattn, b):
+    """Advance an LSTM that sees an image: the gates of a = x Wx + prev_h Wh + attn Wattn + b.
+
+    Inputs:
+        x: input at this timestep, (N, D)
+        prev_h, prev_c: hidden and cell state before it, (N, H) each
+        attn: attended image, (N, H)
+        Wx, Wh, Wattn, b: weights, (D, 4H), (H, 4H), (H, 4H), (4H,)
+    Returns:
+        next_h, next_c: (N, H) each
+        cache: for the backward pass
+    Raises: ValueError or TypeError naming an argument of the wrong shape, kind or dtype.
+    """
+    check_arguments(
+        x=(x, "N D"), prev_h=(prev_h, "N H"), prev_c=(prev_c, "N H"), attn=(attn, "N H"),
+        Wx=(Wx, "D 4H"), Wh=(Wh, "H 4H"), Wattn=(Wattn, "H 4H"), b=(b, "4H"),
+    )  # fmt: skip
+    a = x @ Wx + prev_h @ Wh + attn @ Wattn + b  # (N, 4H)
+    next_h, next_c, gates_cache = lstm_gates_forward(a, prev_c)
+    return next_h, next_c, (x, prev_h, attn, Wx, Wh, Wattn, *gates_cache)
+
+
+def attention_lstm_step_backward(dnext_h, dnext_c, cache):
+    """Backward pass of `attention_lstm_step_forward`.
+
+    Inputs:
+        dnext_h, dnext_c: (N, H) each
+        cache: from the forward pass
+    Returns: dx (N, D), dprev_h (N, H), dprev_c (N, H), dattn (N, H),
+        dWx (D, 4H), dWh (H, 4H), dWattn (H, 4H), db (4H,)
+    """
+    x, prev_h, attn, Wx, Wh, Wattn, *gates_cache = cache
+    da, dprev_c = lstm_gates_backward(dnext_h, dnext_c, gates_cache)
+    dinputs = (da @ Wx.T, da @ Wh.T, dprev_c, da @ Wattn.T)
+    return *dinputs, x.T @ da, prev_h.T @ da, attn.T @ da, da.sum(0)
+
+
+def attention_lstm_forward(x, A, Wx, Wh, Wattn, b):
+    """Run the attention LSTM over a sequence, from h0 = c0 = the mean of A over positions.
+
+    Each step attends with the hidden state before it. The inputs of all timesteps are
+    projected in one product before the loop.
+
+    Inputs:
+        x: input sequence, (N, T, D)
+        A: image positions, (N, P, H)
+        Wx, Wh, Wattn, b: weights, (D, 4H), (H, 4H), (H, 4H), (4H,)
+    Returns:
+        h: hidden states of all timesteps, (N, T, H)
+        alpha: attention weights of all timesteps, (N, T, P)
+        cache: for the backward pass
+    Raises: ValueError or TypeError naming an argument of the wrong shape, kind or dtype.
+    """
+    xp, sizes = check_arguments(
+        x=(x, "N T D"), A=(A, "N P H"),
+        Wx=(Wx, "D 4H"), Wh=(Wh, "H 4H"), Wattn=(Wattn, "H 4H"), b=(b, "4H"),
+    )  # fmt: skip
+    N, T, P, H = (sizes[letter] for letter in "NTPH")
+    gates, _ = temporal_affine_forward(x, Wx, b)  # holds x Wx + b until the loop reaches t
+    h, c, tanh_c, attn = (xp.empty_like(gates[:, :, :H]) for _ in range(4))  # (N, T, H)
+    alpha = xp.empty((N, T, P), dtype=A.dtype, device=compat.device(A))
+    prev_h = prev_c = xp.mean(A, axis=1)  # (N, H)
+    for t in range(T):
+        attn[:, t], alpha[:, t], _ = dot_product_attention_forward(prev_h, A)
+        a = gates[:, t] + prev_h @ Wh + attn[:, t] @ Wattn  # (N, 4H)
+        prev_h, prev_c, (_, gates[:, t], tanh_c[:, t]) = lstm_gates_forward(a, prev_c)
+        h[:, t], c[:, t] = prev_h, prev_c
+    return h, alpha, (x, A, Wx, Wh, Wattn, gates, c, tanh_c, h, attn, alpha)
+
+
+def attention_lstm_backward(dh, cache):
+    """Backpropagation through time; a third way back leads through the attention.
+
+    The hidden state h[:, t-1] reaches timestep t through Wh and as the query of the attention.
+    The gradient of A adds up over timesteps, in two batched products after the loop, and takes
+    the share of the initial states, which are its mean.
+
+    Inputs:
+        dh: gradients of the loss with respect to every hidden state, (N, T, H)
+        cache: from the forward pass
+    Returns: dx (N, T, D), dA (N, P, H), dWx (D, 4H), dWh (H, 4H), dWattn (H, 4H), db (4H,)
+    """
+    x, A, Wx, Wh, Wattn, gates, c, tanh_c, h, attn, alpha = cache
+    xp, sizes = check_arguments(h=(h, "N T H"), A=(A, "N P H"), dh=(dh, "N T H"))
+    h0 = c0 = xp.mean(A, axis=1)
+    da, dattn, dscores = xp.empty_like(gates), xp.empty_like(attn), xp.empty_like(alpha)
+    dprev_h, dprev_c = xp.zeros_like(h0), xp.zeros_like(c0)
+    for t in reversed(range(sizes["T"])):
+        gates_cache = (c[:, t - 1] if t > 0 else c0, gates[:, t], tanh_c[:, t])
+        da[:, t], dprev_c = lstm_gates_backward(dh[:, t] + dprev_h, dprev_c, gates_cache)
+        dattn[:, t] = da[:, t] @ Wattn.T  # (N, H)
+        dscores[:, t] = _scores_backward(dattn[:, t], A, alpha[:, t])  # (N, P)
+        dprev_h = da[:, t] @ Wh.T + (dscores[:, t][:, None, :] @ A)[:, 0]
+    dx, dWx, db = temporal_affine_backward(da, (x, Wx))
+    prev_h = previous_states(xp, h0, h)  # (N, T, H)
+    dWh, dWattn = weight_gradient(xp, prev_h, da), weight_gradient(xp, attn, da)
+    dA = xp.matrix_transpose(dscores) @ prev_h + xp.matrix_transpose(alpha) @ dattn  # (N, P, H)
+    dA = dA + ((dprev_h + dprev_c) / sizes["P"])[:, None, :]
+    return dx, dA, dWx, dWh, dWattn, db
+
+
+def _scores_backward(dattn, A, alpha):
+    """Go back from attn to the products prev_h . A_p: the softmax and the division by sqrt(H).
+
+    Inputs: dattn (N, H), A (N, P, H), alpha (N, P)
+    Returns: gradient with respect to prev_h . A_p, (N, P)
+    """
+    dalpha = (A @ dattn[:, :, None])[:, :, 0]
+    mean = (alpha * dalpha).sum(1)[:, None]  # (N, 1)
+    return alpha * (dalpha - mean) / sqrt(A.shape[2])

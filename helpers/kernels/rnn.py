@@ -1,0 +1,104 @@
+"""Vanilla RNN: one timestep and the whole sequence, forward and backward.
+
+After CS231n's `rnn_layers.py` (names, shapes and argument order); Elman 1990, "Finding
+structure in time". All arrays of a call are NumPy arrays or torch tensors of one float dtype.
+"""
+
+from helpers.kernels.arguments import check_arguments
+from helpers.kernels.temporal import (
+    temporal_affine_backward,
+    temporal_affine_forward,
+    weight_gradient,
+)
+
+
+def rnn_step_forward(x, prev_h, Wx, Wh, b):
+    """Advance a vanilla RNN by one timestep: next_h = tanh(x Wx + prev_h Wh + b).
+
+    Inputs:
+        x: input at this timestep, (N, D)
+        prev_h: hidden state before it, (N, H)
+        Wx, Wh, b: weights, (D, H), (H, H), (H,)
+    Returns:
+        next_h: hidden state after it, (N, H)
+        cache: for the backward pass
+    Raises: ValueError or TypeError naming an argument of the wrong shape, kind or dtype.
+    """
+    xp, _ = check_arguments(
+        x=(x, "N D"), prev_h=(prev_h, "N H"), Wx=(Wx, "D H"), Wh=(Wh, "H H"), b=(b, "H")
+    )
+    next_h = xp.tanh(x @ Wx + prev_h @ Wh + b)  # (N, H)
+    return next_h, (x, prev_h, Wx, Wh, next_h)
+
+
+def rnn_step_backward(dnext_h, cache):
+    """Backward pass of one timestep, through a = x Wx + prev_h Wh + b and next_h = tanh(a).
+
+    The derivative of tanh needs the output alone: da = dnext_h * (1 - next_h^2).
+
+    Inputs:
+        dnext_h: gradient of the loss with respect to next_h, (N, H)
+        cache: from the forward pass
+    Returns: dx (N, D), dprev_h (N, H), dWx (D, H), dWh (H, H), db (H,)
+    """
+    x, prev_h, Wx, Wh, next_h = cache
+    xp, _ = check_arguments(next_h=(next_h, "N H"), dnext_h=(dnext_h, "N H"))
+    da = dnext_h * (1 - next_h**2)  # (N, H)
+    return da @ Wx.T, da @ Wh.T, x.T @ da, prev_h.T @ da, xp.sum(da, axis=0)
+
+
+def rnn_forward(x, h0, Wx, Wh, b):
+    """Run a vanilla RNN over a sequence: h[:, t] = tanh(x[:, t] Wx + h[:, t-1] Wh + b).
+
+    The inputs of all timesteps are projected in one product before the loop.
+
+    Inputs:
+        x: input sequence, (N, T, D)
+        h0: initial hidden state, (N, H)
+        Wx, Wh, b: weights, (D, H), (H, H), (H,)
+    Returns:
+        h: hidden states of all timesteps, (N, T, H)
+        cache: for the backward pass
+    Raises: ValueError or TypeError naming an argument of the wrong shape, kind or dtype.
+    """
+    xp, sizes = check_arguments(
+        x=(x, "N T D"), h0=(h0, "N H"), Wx=(Wx, "D H"), Wh=(Wh, "H H"), b=(b, "H")
+    )
+    h, _ = temporal_affine_forward(x, Wx, b)  # holds x Wx + b until the loop reaches t
+    prev_h = h0
+    for t in range(sizes["T"]):
+        h[:, t] = xp.tanh(h[:, t] + prev_h @ Wh)  # (N, H)
+        prev_h = h[:, t]
+    return h, (x, h0, Wx, Wh, h)
+
+
+def rnn_backward(dh, cache):
+    """Backpropagation through time: the step's backward pass from the last timestep to the first.
+
+    The gradient that reaches h[:, t] is dh[:, t] plus what comes back from timestep t + 1.
+    The sums over time in dWx, dWh and db are one product each, after the loop.
+
+    Inputs:
+        dh: gradients of the loss with respect to every hidden state, (N, T, H)
+        cache: from the forward pass
+    Returns: dx (N, T, D), dh0 (N, H), dWx (D, H), dWh (H, H), db (H,)
+    """
+    x, h0, Wx, Wh, h = cache
+    xp, sizes = check_arguments(h=(h, "N T H"), dh=(dh, "N T H"))
+    da = xp.empty_like(h)  # (N, T, H)
+    dprev_h = xp.zeros_like(h0)
+    for t in reversed(range(sizes["T"])):
+        da[:, t] = (dh[:, t] + dprev_h) * (1 - h[:, t] ** 2)
+        dprev_h = da[:, t] @ Wh.T  # (N, H)
+    dx, dWx, db = temporal_affine_backward(da, (x, Wx))
+    dWh = weight_gradient(xp, previous_states(xp, h0, h), da)
+    return dx, dprev_h, dWx, dWh, db
+
+
+def previous_states(xp, h0, h):
+    """Shift hidden states by one timestep: h0, then h without its last.
+
+    Inputs: xp: array namespace; h0 (N, H); h (N, T, H)
+    Returns: the state before each timestep, (N, T, H)
+    """
+    return xp.concat([h0[:, None], h[:, :-1]], axis=1)

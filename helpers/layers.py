@@ -1,0 +1,209 @@
+"""The kernels as PyTorch layers: autograd bridges and modules that train.
+
+A bridge runs a hand-written forward pass and hands autograd the hand-written backward pass;
+autograd never looks inside a kernel.
+"""
+
+import torch
+from torch import nn
+
+from helpers import kernels
+
+
+def bridge(forward, backward):
+    """Make a differentiable function of a kernel pair.
+
+    Inputs:
+        forward: kernel returning (out, cache) or (out, alpha, cache), cache a flat tuple of
+            tensors; alpha counts as not differentiable
+        backward: kernel (dout, cache) -> gradients in the order of forward's arguments
+    Returns: a function of tensors that returns out, or (out, alpha), for autograd
+    """
+
+    class Bridge(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, *inputs):
+            out, *others, cache = forward(*inputs)
+            ctx.mark_non_differentiable(*others)
+            ctx.save_for_backward(*cache)
+            ctx.autocast = torch.is_autocast_enabled(out.device.type)
+            return (out, *others) if others else out
+
+        @staticmethod
+        @torch.autograd.function.once_differentiable
+        def backward(ctx, dout, *_):
+            with torch.autocast(dout.device.type, enabled=ctx.autocast):
+                return backward(dout, ctx.saved_tensors)
+
+    Bridge.__name__ = Bridge.__qualname__ = forward.__name__
+    return Bridge.apply
+
+
+rnn = bridge(kernels.rnn_forward, kernels.rnn_backward)
+lstm = bridge(kernels.lstm_forward, kernels.lstm_backward)
+attention_lstm = bridge(kernels.attention_lstm_forward, kernels.attention_lstm_backward)
+temporal_affine = bridge(kernels.temporal_affine_forward, kernels.temporal_affine_backward)
+word_embedding = bridge(
+    kernels.word_embedding_forward,
+    lambda dout, cache: (None, kernels.word_embedding_backward(dout, cache)),
+)
+
+
+def _softmax_loss_forward(scores, y, mask, label_smoothing):
+    loss, dscores = kernels.temporal_softmax_loss(scores, y, mask, label_smoothing)
+    return loss, (dscores,)
+
+
+temporal_softmax_loss = bridge(
+    _softmax_loss_forward,
+    lambda dloss, cache: (dloss * cache[0], None, None, None),
+)
+
+
+class _Cell(nn.Module):
+    """Weights Wx (D, G), Wh (H, G) and b (G,) of a recurrent layer; G = H or 4H.
+
+    Drawn uniformly from ±1/sqrt(H), as torch.nn.RNN and torch.nn.LSTM do.
+    """
+
+    gates = 1
+
+    def __init__(self, input_dim, hidden_dim):
+        super().__init__()
+        bound = hidden_dim**-0.5
+        for name, rows in self._rows(input_dim, hidden_dim).items():
+            weight = torch.empty(*rows, self.gates * hidden_dim).uniform_(-bound, bound)
+            self.register_parameter(name, nn.Parameter(weight))
+
+    def _rows(self, input_dim, hidden_dim):
+        return {"Wx": (input_dim,), "Wh": (hidden_dim,), "b": ()}
+
+    def extra_repr(self):
+        return f"{self.Wx.shape[0]}, {self.Wh.shape[0]}"
+
+
+class RNN(_Cell):
+    """Vanilla RNN layer on `rnn_forward` and `rnn_backward`."""
+
+    def forward(self, x, h0):
+        """Inputs: x (N, T, D), h0 (N, H). Returns: h (N, T, H)."""
+        return rnn(x, h0, self.Wx, self.Wh, self.b)
+
+    def step(self, x, state):
+        """Inputs: x (N, D), state: (h,) of (N, H). Returns: next_h (N, H), (next_h,)."""
+        next_h, _ = kernels.rnn_step_forward(x, *state, self.Wx, self.Wh, self.b)
+        return next_h, (next_h,)
+
+
+class LSTM(_Cell):
+    """LSTM layer on `lstm_forward` and `lstm_backward`; gates in the order i, f, o, g."""
+
+    gates = 4
+
+    def forward(self, x, h0):
+        """Inputs: x (N, T, D), h0 (N, H); the cell state starts at 0. Returns: h (N, T, H)."""
+        return lstm(x, h0, self.Wx, self.Wh, self.b)
+
+    def step(self, x, state):
+        """Inputs: x (N, D), state: (h, c) of (N, H) each. Returns: next_h (N, H), next state."""
+        next_h, next_c, _ = kernels.lstm_step_forward(x, *state, self.Wx, self.Wh, self.b)
+        return next_h, (next_h, next_c)
+
+
+class AttentionLSTM(_Cell):
+    """LSTM layer that attends to image positions A (N, P, H) before each step."""
+
+    gates = 4
+
+    def _rows(self, input_dim, hidden_dim):
+        return super()._rows(input_dim, hidden_dim) | {"Wattn": (hidden_dim,)}
+
+    def forward(self, x, A):
+        """Inputs: x (N, T, D), A (N, P, H). Returns: h (N, T, H), alpha (N, T, P)."""
+        return attention_lstm(x, A, self.Wx, self.Wh, self.Wattn, self.b)
+
+    def step(self, x, state, A):
+        """Inputs: x (N, D), state: (h, c), A. Returns: next_h (N, H), next state, alpha (N, P)."""
+        h, c = state
+        attn, alpha, _ = kernels.dot_product_attention_forward(h, A)
+        weights = (self.Wx, self.Wh, self.Wattn, self.b)
+        next_h, next_c, _ = kernels.attention_lstm_step_forward(x, h, c, attn, *weights)
+        return next_h, (next_h, next_c), alpha
+
+
+class WordEmbedding(nn.Module):
+    """Word vectors W (V, E), drawn from a normal distribution of standard deviation 1/sqrt(E)."""
+
+    def __init__(self, vocabulary_size, wordvec_dim):
+        super().__init__()
+        self.W = nn.Parameter(torch.randn(vocabulary_size, wordvec_dim) * wordvec_dim**-0.5)
+
+    def forward(self, x):
+        """Inputs: x: ids, (N, T). Returns: (N, T, E)."""
+        return word_embedding(x, self.W)
+
+
+class TemporalAffine(nn.Module):
+    """One affine map for all timesteps: W (D, M), drawn from ±1/sqrt(D), and b (M,), zero."""
+
+    def __init__(self, input_dim, output_dim):
+        super().__init__()
+        bound = input_dim**-0.5
+        self.W = nn.Parameter(torch.empty(input_dim, output_dim).uniform_(-bound, bound))
+        self.b = nn.Parameter(torch.zeros(output_dim))
+
+    def forward(self, x):
+        """Inputs: x (N, T, D). Returns: (N, T, M)."""
+        return temporal_affine(x, self.W, self.b)
+
+
+def to_torch(layer):
+    """Copy an RNN or LSTM of ours into torch.nn.RNN or torch.nn.LSTM (batch_first).
+
+    torch stores the gates in the order i, f, g, o, transposed, and adds two biases: the second
+    one is set to zero.
+
+    Inputs: layer: RNN or LSTM
+    Returns: torch.nn.RNN or torch.nn.LSTM with the same outputs
+    """
+    twin = (nn.LSTM if layer.gates == 4 else nn.RNN)(*layer_sizes(layer), batch_first=True)
+    twin = twin.to(layer.Wx)
+    with torch.no_grad():
+        twin.weight_ih_l0.copy_(_swap_gates(layer.Wx.T, layer.gates))
+        twin.weight_hh_l0.copy_(_swap_gates(layer.Wh.T, layer.gates))
+        twin.bias_ih_l0.copy_(_swap_gates(layer.b, layer.gates))
+        twin.bias_hh_l0.zero_()
+    return twin
+
+
+def from_torch(twin):
+    """Copy a torch.nn.RNN or torch.nn.LSTM into a layer of ours; its two biases add up.
+
+    Inputs: twin: one layer, one direction, with biases; tanh for torch.nn.RNN
+    Returns: RNN or LSTM with the same outputs
+    Raises: ValueError for a torch layer that ours cannot express
+    """
+    if twin.num_layers != 1 or twin.bidirectional or not twin.bias or twin.proj_size:
+        raise ValueError(f"twin must have one layer, one direction and biases, not {twin}")
+    if getattr(twin, "nonlinearity", "tanh") != "tanh":
+        raise ValueError(f"twin must use tanh, not {twin.nonlinearity}")
+    layer = (LSTM if isinstance(twin, nn.LSTM) else RNN)(twin.input_size, twin.hidden_size)
+    layer = layer.to(twin.weight_ih_l0)
+    with torch.no_grad():
+        layer.Wx.copy_(_swap_gates(twin.weight_ih_l0, layer.gates).T)
+        layer.Wh.copy_(_swap_gates(twin.weight_hh_l0, layer.gates).T)
+        layer.b.copy_(_swap_gates(twin.bias_ih_l0 + twin.bias_hh_l0, layer.gates))
+    return layer
+
+
+def layer_sizes(layer):
+    """Return D and H of a recurrent layer."""
+    return layer.Wx.shape[0], layer.Wh.shape[0]
+
+
+def _swap_gates(rows, gates):
+    """Exchange the last two of four blocks of rows: i, f, o, g <-> i, f, g, o."""
+    if gates == 1:
+        return rows
+    i, f, third, fourth = rows.chunk(4)
+    return torch.cat([i, f, fourth, third])

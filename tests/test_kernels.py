@@ -1,0 +1,116 @@
+"""What holds for every kernel alike: kinds, dtypes, purity, clear errors, published values."""
+
+import copy
+import itertools
+
+import array_api_compat
+import numpy as np
+import pytest
+import torch
+
+from helpers import kernels
+from helpers.checks import check, check_norm, published
+from oracles import SHAPES, backward_of, forward_of, random_inputs, random_upstream
+
+every_kernel = pytest.mark.parametrize("name", SHAPES)
+
+
+def run(name, inputs, convert=lambda array: array):
+    """Return all outputs and gradients of a kernel pair, after converting the inputs."""
+    inputs = [convert(array) for array in inputs.values()]
+    *outputs, cache = forward_of(name)(*inputs)
+    upstream = [convert(d) for d in random_upstream(name, outputs, seed=0)]
+    gradients = backward_of(name)(*upstream, cache)
+    return [*outputs, *(gradients if isinstance(gradients, tuple) else (gradients,))]
+
+
+@every_kernel
+def test_torch_tensors_give_what_numpy_arrays_give(name):
+    inputs = random_inputs(name)
+    for of_numpy, of_torch in zip(run(name, inputs), run(name, inputs, torch.tensor), strict=True):
+        assert isinstance(of_numpy, np.ndarray) and isinstance(of_torch, torch.Tensor)
+        check_norm(name, of_torch, of_numpy, 1e-13)
+
+
+@every_kernel
+@pytest.mark.parametrize("convert", [np.asarray, torch.tensor])
+def test_float32_in_float32_out(name, convert):
+    def single(array):
+        return convert(array.astype(np.float32) if array.dtype == np.float64 else array)
+
+    inputs = random_inputs(name)
+    for narrow, wide in zip(run(name, inputs, single), run(name, inputs), strict=True):
+        assert str(narrow.dtype).removeprefix("torch.") == "float32"
+        check_norm(name, narrow, wide, 1e-5)
+
+
+@every_kernel
+@pytest.mark.parametrize("convert", [np.asarray, torch.tensor])
+def test_nothing_that_goes_in_is_modified(name, convert):
+    inputs = [convert(array) for array in random_inputs(name, seed=1).values()]
+    kept = copy.deepcopy(inputs)
+    *outputs, cache = forward_of(name)(*inputs)
+    upstream = [convert(d) for d in random_upstream(name, outputs, seed=0)]
+    kept_backward = copy.deepcopy((upstream, cache, outputs))
+    backward_of(name)(*upstream, cache)
+    now = [*inputs, *upstream, *cache, *outputs]
+    for before, after in zip([*kept, *itertools.chain(*kept_backward)], now, strict=True):
+        assert (before == after).all()
+
+
+@every_kernel
+def test_a_strided_input_gives_what_a_contiguous_one_gives(name):
+    inputs = random_inputs(name)
+    strided = {key: np.asfortranarray(array) for key, array in inputs.items()}
+    for plain, turned in zip(run(name, inputs), run(name, strided), strict=True):
+        check_norm(name, turned, plain, 1e-13)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [(n, k) for n in SHAPES if n != "word_embedding" for k in SHAPES[n]]
+)
+def test_a_bad_argument_is_named(name, key):
+    inputs = random_inputs(name)
+    good = inputs[key]
+    others = "|".join(inputs)  # a size clash may name either side
+    for bad, error in [
+        (good[..., None], ValueError),
+        (good.astype(np.int64), TypeError),
+        (good.tolist(), TypeError),
+    ]:
+        with pytest.raises(error, match=rf"^{key} "):
+            forward_of(name)(*(inputs | {key: bad}).values())
+    for bad in (torch.tensor(good), good.astype(np.float32)):
+        with pytest.raises(TypeError, match=rf"\b{key} is a? ?\w+"):
+            forward_of(name)(*(inputs | {key: bad}).values())
+    with pytest.raises(ValueError, match=rf"^({others}) must have shape .*but its shape is"):
+        longer = np.concatenate([good, good[..., :3]], axis=-1)
+        forward_of(name)(*(inputs | {key: longer}).values())
+
+
+@every_kernel
+def test_a_gradient_of_the_wrong_shape_is_named(name):
+    *outputs, cache = forward_of(name)(*random_inputs(name).values())
+    upstream = random_upstream(name, outputs, seed=0)
+    for wrong in (lambda d: d[..., :-1], lambda d: d[:1], lambda d: d[None]):
+        with pytest.raises(ValueError, match=r"^d\w+ must have"):
+            backward_of(name)(*map(wrong, upstream), cache)
+
+
+UNPUBLISHED = ("lstm_gates", "attention_lstm", "temporal_affine")
+
+
+@pytest.mark.parametrize("name", [name for name in SHAPES if name not in UNPUBLISHED])
+def test_published_values(name):
+    inputs, expected = published(f"{name}_forward")
+    order = list(SHAPES[name])
+    outputs = forward_of(name)(*(inputs[key] for key in order))
+    if name == "dot_product_attention":
+        outputs = (outputs[0], outputs[1][0, :4])
+    for (key, value), output in zip(expected.items(), outputs, strict=False):
+        check(f"{name} {key}", output, value, 1e-7)
+
+
+def test_kernels_share_the_namespace_of_their_inputs():
+    h, _ = kernels.rnn_forward(*(torch.tensor(v) for v in random_inputs("rnn").values()))
+    assert array_api_compat.is_torch_array(h)

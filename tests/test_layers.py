@@ -1,0 +1,185 @@
+import math
+
+import pytest
+import torch
+from oracles import plain_attention_lstm, plain_lstm, plain_rnn, random_inputs
+
+from helpers import layers
+from helpers.checks import check_norm
+from helpers.layers import (
+    LSTM,
+    RNN,
+    AttentionLSTM,
+    TemporalAffine,
+    WordEmbedding,
+    from_torch,
+    to_torch,
+)
+
+CELLS = [
+    (RNN, "rnn", plain_rnn, torch.nn.RNN),
+    (LSTM, "lstm", plain_lstm, torch.nn.LSTM),
+    (AttentionLSTM, "attention_lstm", plain_attention_lstm, None),
+]
+every_cell = pytest.mark.parametrize(("make", "name", "plain", "twin"), CELLS)
+twins = pytest.mark.parametrize(("make", "name", "plain", "twin"), CELLS[:2])
+
+
+def layer_and_inputs(make, name, seed=0):
+    """Return a float64 layer with random weights, and its two inputs, all wanting gradients."""
+    tensors = {
+        key: torch.tensor(value, requires_grad=True)
+        for key, value in random_inputs(name, seed).items()
+    }
+    layer = make(4, 5).double()
+    weights = {key: tensors.pop(key) for key in list(tensors) if hasattr(layer, key)}
+    layer.load_state_dict(weights)
+    return layer, list(tensors.values()), weights
+
+
+def gradients(output, *wanted):
+    """Return the gradients of a weighted sum of an output."""
+    weights = torch.linspace(-1, 2, output.numel(), dtype=output.dtype).reshape(output.shape)
+    return torch.autograd.grad(output, wanted, weights)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@every_cell
+def test_outputs_and_gradients_are_those_of_autograd(make, name, plain, twin, seed):
+    layer, inputs, weights = layer_and_inputs(make, name, seed)
+    h = layer(*inputs)[0] if make is AttentionLSTM else layer(*inputs)
+    expected = plain(*inputs, **weights)[0]
+    check_norm("h", h, expected, 1e-12)
+    ours = gradients(h, *inputs, *(getattr(layer, key) for key in weights))
+    for got, right in zip(ours, gradients(expected, *inputs, *weights.values()), strict=True):
+        check_norm("gradient", got, right, 1e-10)
+
+
+@every_cell
+def test_bridges_pass_gradcheck(make, name, plain, twin):
+    _, inputs, weights = layer_and_inputs(make, name)
+    function = getattr(layers, name)
+    assert torch.autograd.gradcheck(function, (*inputs, *weights.values()))
+
+
+def test_the_bridges_over_words_pass_gradcheck():
+    scores = torch.randn(2, 3, 7, dtype=torch.float64, requires_grad=True)
+    y, mask = torch.tensor([[1, 1, 6], [2, 0, 0]]), torch.tensor([[1, 1, 1], [1, 0, 0]]).bool()
+    W = torch.randn(7, 4, dtype=torch.float64, requires_grad=True)
+    affine = [torch.randn(shape, dtype=torch.float64) for shape in [(2, 3, 4), (4, 5), (5,)]]
+    assert torch.autograd.gradcheck(layers.word_embedding, (y, W))
+    assert torch.autograd.gradcheck(layers.temporal_affine, [a.requires_grad_() for a in affine])
+    for smoothing in (0.0, 0.1):
+        assert torch.autograd.gradcheck(layers.temporal_softmax_loss, (scores, y, mask, smoothing))
+
+
+@twins
+def test_to_torch_has_equal_outputs_and_gradients(make, name, plain, twin):
+    layer, (x, h0), weights = layer_and_inputs(make, name)
+    copy = to_torch(layer)
+    assert type(copy) is twin
+    state = h0[None] if twin is torch.nn.RNN else (h0[None], torch.zeros_like(h0)[None])
+    h, expected = layer(x, h0), copy(x, state)[0]
+    check_norm("h", h, expected, 1e-12)
+    for got, right in zip(gradients(h, x, h0), gradients(expected, x, h0), strict=True):
+        check_norm("gradient", got, right, 1e-10)
+
+
+@twins
+def test_from_torch_has_equal_outputs_and_gradients(make, name, plain, twin):
+    original = twin(4, 5, batch_first=True).double()  # with two biases that are not zero
+    layer, x = from_torch(original), torch.randn(2, 3, 4, dtype=torch.float64)
+    h, expected = layer(x, torch.zeros(2, 5, dtype=torch.float64)), original(x)[0]
+    assert type(layer) is make
+    check_norm("h", h, expected, 1e-12)
+    ours = gradients(h, layer.Wx, layer.Wh, layer.b)
+    theirs = gradients(expected, original.weight_ih_l0, original.weight_hh_l0, original.bias_ih_l0)
+    order = [0, 1, 3, 2] if make is LSTM else [0]
+    for key, got, right in zip(("Wx", "Wh", "b"), ours, theirs, strict=True):
+        blocks = right.chunk(len(order))
+        check_norm(f"d{key}", got, torch.cat([blocks[k] for k in order]).t(), 1e-10)
+
+
+@twins
+def test_weights_survive_the_way_to_torch_and_back(make, name, plain, twin):
+    layer, _, _ = layer_and_inputs(make, name)
+    again = from_torch(to_torch(layer))
+    assert all(torch.equal(value, again.state_dict()[key]) for key, value in layer.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("twin", "arguments"),
+    [
+        (torch.nn.LSTM, {"num_layers": 2}),
+        (torch.nn.LSTM, {"bidirectional": True}),
+        (torch.nn.LSTM, {"bias": False}),
+        (torch.nn.LSTM, {"proj_size": 2}),
+        (torch.nn.RNN, {"nonlinearity": "relu"}),
+    ],
+)
+def test_what_ours_cannot_express_is_refused(twin, arguments):
+    with pytest.raises(ValueError, match="^twin must"):
+        from_torch(twin(4, 5, **arguments))
+
+
+@twins
+def test_repeated_steps_equal_the_sequence(make, name, plain, twin):
+    layer, (x, h0), _ = layer_and_inputs(make, name)
+    h, state = layer(x, h0), (h0, torch.zeros_like(h0))[: 1 if make is RNN else 2]
+    for t in range(3):
+        next_h, state = layer.step(x[:, t], state)
+        check_norm(f"h[:, {t}]", next_h, h[:, t], 1e-12)
+
+
+def test_repeated_attention_steps_equal_the_sequence():
+    layer, (x, A), _ = layer_and_inputs(AttentionLSTM, "attention_lstm")
+    (h, alphas), state = layer(x, A), (A.mean(1), A.mean(1))
+    for t in range(3):
+        next_h, state, alpha = layer.step(x[:, t], state, A)
+        check_norm(f"h[:, {t}]", next_h, h[:, t], 1e-12)
+        check_norm(f"alpha[:, {t}]", alpha, alphas[:, t], 1e-12)
+
+
+@every_cell
+def test_mixed_precision_stays_close_and_trains(make, name, plain, twin):
+    layer, inputs, _ = layer_and_inputs(make, name)
+    layer, inputs = layer.float(), [value.detach().float() for value in inputs]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        h = layer(*inputs)
+    exact = layer(*inputs)
+    h, exact = (h[0], exact[0]) if make is AttentionLSTM else (h, exact)
+    check_norm("h", h.float(), exact, 0.05)
+    for got, right in zip(
+        gradients(h, *layer.parameters()), gradients(exact, *layer.parameters()), strict=True
+    ):
+        assert got.dtype == torch.float32
+        check_norm("gradient", got, right, 0.1)
+
+
+def test_only_what_wants_a_gradient_gets_one():
+    layer = RNN(4, 5)
+    layer.Wh.requires_grad_(False)
+    layer(torch.randn(2, 3, 4), torch.zeros(2, 5)).sum().backward()
+    assert layer.Wh.grad is None and layer.Wx.grad.abs().sum() > 0
+
+
+@every_cell
+def test_weights_start_as_torch_starts_its_own(make, name, plain, twin):
+    layer, bound = make(64, 256), 1 / math.sqrt(256)
+    for weight in layer.parameters():
+        assert weight.abs().max() <= bound
+        assert 0.9 < weight.std() / (bound / math.sqrt(3)) < 1.1
+
+
+def test_word_layers():
+    embedding, affine = WordEmbedding(9, 4), TemporalAffine(4, 6)
+    words = torch.tensor([[1, 2, 1]])
+    vectors = embedding(words)
+    assert torch.equal(vectors, embedding.W[words])
+    torch.testing.assert_close(affine(vectors), vectors @ affine.W + affine.b)
+
+
+@every_cell
+def test_sizes_show_in_the_repr(make, name, plain, twin):
+    assert repr(make(4, 5)) == f"{make.__name__}(4, 5)"
+    assert layers.layer_sizes(make(4, 5)) == (4, 5)
