@@ -1,0 +1,148 @@
+"""One view of a data set's files, in a folder or in zip archives, without unpacking anything."""
+
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+from helpers.files import DataError, parse_json
+
+# A data set's pictures lie at most this many folders below the folder that is named, so that
+# somebody's home folder, given by mistake, is not searched through.
+_DEPTH = 3
+
+
+class Archive:
+    """The files of a folder, of a zip archive, or of the zip archives that lie in a folder.
+
+    A file is called by its path inside, with forward slashes: "train2017/000000000009.jpg".
+    What lies unpacked in the folder comes before what a zip holds under the same name. Zips are
+    opened once in each process, so an Archive may be used in worker processes, however started.
+    """
+
+    def __init__(self, path):
+        """Index the files below `path`.
+
+        Inputs:
+        - path: a folder or a zip archive
+
+        Raises: DataError naming the path when it is missing or neither, or a damaged zip
+        """
+        self.path = Path(path).expanduser()
+        self._opened_by, self._opened = None, {}
+        self._zip_of = {}  # name -> path of the zip that holds it, or None for a file on disk
+        if self.path.is_dir():
+            self._add_folder(self.path, "", _DEPTH)
+            zips = sorted(self.path.glob("*.zip"))
+        elif self.path.is_file():
+            zips = [self.path]
+        else:
+            remedy = "give the folder or the zip archive that holds the data set"
+            raise DataError(f"{path}: no such file or folder; {remedy}")
+        for each in zips:
+            self._add_zip(each)
+        self._by_tail = {"/".join(_tail(name)): name for name in reversed(self._zip_of)}
+
+    def _add_folder(self, folder, prefix, depth):
+        try:
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError as error:
+            raise DataError(f"{folder}: cannot be read ({error.strerror})") from error
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.endswith(".zip"):
+                continue
+            if not entry.is_dir():
+                self._zip_of[prefix + entry.name] = None
+            elif depth > 0:
+                self._add_folder(entry.path, f"{prefix}{entry.name}/", depth - 1)
+
+    def _add_zip(self, path):
+        for name in self._zip(path).namelist():
+            # macOS puts a second, unreadable copy of each file beside it, under such names
+            if not name.endswith("/") and not name.startswith("__MACOSX/"):
+                self._zip_of.setdefault(name, path)
+
+    def _zip(self, path):
+        """Give the open zip, opened in this process: two processes must not share a position."""
+        if self._opened_by != os.getpid():
+            self._opened_by, self._opened = os.getpid(), {}
+        if path not in self._opened:
+            try:
+                self._opened[path] = zipfile.ZipFile(path)
+            except (zipfile.BadZipFile, OSError) as error:
+                remedy = "it may be cut off; fetch it again"
+                raise DataError(f"{path}: not a whole zip archive ({error}); {remedy}") from error
+        return self._opened[path]
+
+    def __getstate__(self):
+        return {**self.__dict__, "_opened_by": None, "_opened": {}}
+
+    def __len__(self):
+        return len(self._zip_of)
+
+    def find(self, file_name):
+        """Give the first file called `file_name`, in whichever folder inside, or None."""
+        # a linear search, since only a handful of annotation files are ever looked for
+        return next((name for name in self._zip_of if _tail(name)[1] == file_name), None)
+
+    def locate(self, file_name, folders):
+        """Give the file called `file_name` in the first of some folders that holds it, or None.
+
+        Inputs:
+        - file_name: str
+        - folders: names of the folder right above the file, in lower case; "" is the top
+
+        Returns: the path inside, or None
+        """
+        tails = (f"{folder}/{file_name}" for folder in folders)
+        return next((self._by_tail[tail] for tail in tails if tail in self._by_tail), None)
+
+    def label(self, name):
+        """Give the path of a file for a person to read, through the zip where it lies in one."""
+        return str((self._zip_of[name] or self.path) / name)
+
+    def read(self, name):
+        """Read a whole file.
+
+        Inputs:
+        - name: its path inside
+
+        Returns: bytes
+
+        Raises: DataError naming the file when it is gone or damaged
+        """
+        try:
+            if self._zip_of[name] is None:
+                return (self.path / name).read_bytes()
+            return self._zip(self._zip_of[name]).read(name)
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            problem = f"damaged or cannot be read ({error}); fetch it again"
+            raise DataError(f"{self.label(name)}: {problem}") from error
+        except (RuntimeError, NotImplementedError) as error:  # encrypted, or an exotic packing
+            raise DataError(f"{self.label(name)}: {error}; unpack it with its own tool") from error
+
+    def read_text(self, name):
+        """Read a whole text file; raise DataError when it is not UTF-8."""
+        try:
+            return self.read(name).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            problem = f"not UTF-8 text (byte {error.start})"
+            raise DataError(f"{self.label(name)}: {problem}; fetch it again") from error
+
+    def read_json(self, name):
+        """Read a whole JSON file; raise DataError when it is not JSON."""
+        return parse_json(self.read(name), self.label(name))
+
+    def fingerprint(self, name):
+        """Give a short string that is another one as soon as the file has changed."""
+        if self._zip_of[name] is None:
+            status = (self.path / name).stat()
+            return f"{status.st_size}-{status.st_mtime_ns}"
+        info = self._zip(self._zip_of[name]).getinfo(name)
+        return f"{info.file_size}-{info.CRC:08x}"
+
+
+def _tail(name):
+    """Split off the folder right above a file, in lower case, and the file's own name."""
+    *folders, file_name = name.rsplit("/", 2)
+    return folders[-1].lower() if folders else "", file_name

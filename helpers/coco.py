@@ -1,0 +1,178 @@
+"""Data sets of captioned images, all in one representation, whatever they are stored as."""
+
+import functools
+import io
+import numbers
+import os
+import tempfile
+from pathlib import Path
+
+from helpers.archives import Archive
+from helpers.files import DataError
+from helpers.formats import FORMATS, Instances, choose_format
+from helpers.images import open_image
+
+SPLITS = ("train", "val", "test", "restval")
+
+
+class CaptionedImages:
+    """N images, each with its captions.
+
+    Attributes:
+    - name: str, the kind of data set ("flickr8k", "coco2017", "scenes", ...)
+    - split: "train", "val", "test" or "restval"
+    - ids: list of N int or str, as the data set numbers its images
+    - files: list of N str, where each image lies inside the folder or archive
+    - captions: list of N lists of at least one str
+    - missing: list of str, the images that were left out since their file is not there
+    - uncaptioned: list of str, the images that were left out since nobody described them
+    - blank: how many captions were left out since they hold no text
+    """
+
+    def __init__(self, name, split, records, archive, instances=None):
+        """Keep the records that have both a file and captions, and note the others.
+
+        Inputs:
+        - name, split: as the attributes
+        - records: iterable of `formats.Record`
+        - archive: where the files lie; an object with `read`, `label` and `fingerprint`
+        - instances: `formats.Instances`, or None where no objects are known
+        """
+        self.name, self.split = name, split
+        self.ids, self.files, self.captions = [], [], []
+        self.missing, self.uncaptioned, self.blank = [], [], 0
+        self._archive, self._instances = archive, instances
+        for record in records:
+            captions = [" ".join(caption.split()) for caption in record.captions]
+            worded = list(filter(None, captions))
+            self.blank += len(captions) - len(worded)
+            if record.path is None:
+                self.missing.append(record.file)
+            elif not worded:
+                self.uncaptioned.append(record.file)
+            else:
+                self.ids.append(record.id)
+                self.files.append(record.path)
+                self.captions.append(worded)
+
+    def __len__(self):
+        return len(self.ids)
+
+    def __repr__(self):
+        captions = sum(map(len, self.captions))
+        text = f"{self.name} {self.split}: {len(self):,} images, {captions:,} captions"
+        return f"{text}; left out: {self.left_out()}" if self.left_out() else text
+
+    def left_out(self):
+        """Tell in words what was left out and why; "" when nothing was."""
+        parts = []
+        if self.missing:
+            parts.append(f"{len(self.missing):,} images without a file (first {self.missing[0]})")
+        if self.uncaptioned:
+            first = self.uncaptioned[0]
+            parts.append(f"{len(self.uncaptioned):,} images without a caption (first {first})")
+        if self.blank:
+            parts.append(f"{self.blank:,} captions without text")
+        return ", ".join(parts)
+
+    @functools.cached_property
+    def boxes(self):
+        """List per image the (category, x, y, width, height) of its objects, in pixels.
+
+        x and y are the top left corner. None where the data set says nothing about objects.
+        """
+        if self._instances is None:
+            return None
+        return [self._instances.boxes.get(image_id, []) for image_id in self.ids]
+
+    def image(self, i):
+        """Open image `i`.
+
+        Inputs:
+        - i: int in [0, N)
+
+        Returns: PIL image, RGB
+
+        Raises: DataError (ImageError when it is the image itself) naming the file
+        """
+        file = self.files[i]
+        return open_image(io.BytesIO(self._archive.read(file)), self._archive.label(file))
+
+    def fingerprint(self, i):
+        """Give a short string that is another one as soon as the file of image `i` changed."""
+        return self._archive.fingerprint(self.files[i])
+
+    def subset(self, choice):
+        """Give some of the images as a data set of its own.
+
+        Inputs:
+        - choice: how many of the first images to take, or the indices to take, in their order
+
+        Returns: CaptionedImages
+        """
+        if isinstance(choice, numbers.Integral):
+            choice = range(min(choice, len(self)))
+        part = CaptionedImages(self.name, self.split, [], self._archive, self._instances)
+        for i in choice:
+            part.ids.append(self.ids[i])
+            part.files.append(self.files[i])
+            part.captions.append(self.captions[i])
+        return part
+
+
+def load_captions(source, split, format=None, strict=False):
+    """Open one split of a data set of captioned images.
+
+    Inputs:
+    - source: "scenes" for the built-in data set (drawn on first use), or the path of a folder,
+      of a zip archive, or of a folder that holds the zip archives; nothing is unpacked
+    - split: "train", "val" (also "dev"), "test" or "restval"
+    - format: a key of `formats.FORMATS`, to say what it is; None to look
+    - strict: refuse a data set with missing image files, images without captions or blank
+      captions, instead of leaving those out and counting them
+
+    Returns: CaptionedImages
+
+    Raises: DataError naming the file and the remedy
+    """
+    split = "val" if split == "dev" else split
+    if split not in SPLITS:
+        raise ValueError(f"split: expected one of {', '.join(SPLITS)}, got {split!r}")
+    if format is not None and format not in FORMATS:
+        raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
+    archive = Archive(_draw_scenes() if source == "scenes" else source)
+    kind = choose_format(archive, format)
+    reader = FORMATS[kind]
+    if split not in reader.splits(archive):
+        splits = ", ".join(reader.splits(archive))
+        raise DataError(f"{archive.path}: no split '{split}' of {kind} here; there is {splits}")
+    boxes = reader.instances and archive.find(reader.instances[split])
+    instances = Instances(archive, boxes) if boxes else None
+    name = "scenes" if source == "scenes" else kind
+    data = CaptionedImages(name, split, reader.read(archive, split), archive, instances)
+    if strict and data.left_out():
+        raise DataError(f"{archive.path}: {data.left_out()}; complete the data, or drop 'strict'")
+    if len(data) == 0:
+        problem = f"{data.left_out() or 'it is empty'}; put the images or their zip beside"
+        raise DataError(f"{archive.path}: nothing to use in split '{split}': {problem}")
+    return data
+
+
+def _draw_scenes():
+    """Give the folder of the built-in data set, drawn first where it is not there."""
+    folder = Path(__file__).resolve().parents[1] / "data" / "scenes"
+    if folder.is_dir():
+        return folder
+    from helpers.scenes import generate_scenes
+
+    folder.parent.mkdir(exist_ok=True)
+    # Drawn under another name: a process that is killed leaves no half set, two do not mix.
+    with tempfile.TemporaryDirectory(prefix=".scenes-", dir=folder.parent) as temporary:
+        drawn = Path(temporary) / "scenes"
+        generate_scenes(drawn)
+        try:
+            os.replace(drawn, folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was the first to finish
+                raise
+    return folder

@@ -1,0 +1,86 @@
+"""Files that are whole or not there, and the one error for a user's file that cannot be used."""
+
+import contextlib
+import json
+import os
+import secrets
+from pathlib import Path
+
+
+class DataError(ValueError):
+    """Say which file of the user's cannot be used, why, and what to do about it."""
+
+
+@contextlib.contextmanager
+def atomic_write(path):
+    """Give a temporary path to write to, which becomes `path` only once it is complete.
+
+    The temporary file lies in the same folder (so that the final rename cannot cross a disk),
+    and keeps the suffix of `path` (so that writers which look at it choose the right format).
+    Whatever goes wrong in the block, `path` keeps what it held before.
+
+    Inputs:
+    - path: where the file shall stand; its folder is made where there is none, and a symbolic
+      link is followed
+
+    Returns: a context manager that gives a `pathlib.Path` to an empty file
+
+    Raises: OSError when the disk is full or the folder cannot be written
+    """
+    path = Path(path).resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    try:
+        temporary.touch(exist_ok=False)
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())  # else a power cut could leave the new name on an empty file
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(path, content):
+    """Write `content` to `path` as UTF-8 JSON, one item to a line, whole or not at all."""
+    with atomic_write(path) as temporary:
+        text = json.dumps(content, ensure_ascii=False, indent=1)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def parse_json(content, name):
+    """Parse the bytes of a JSON file.
+
+    Inputs:
+    - content: bytes, UTF-8 with or without a byte order mark
+    - name: what to call the file in an error
+
+    Returns: the parsed value
+
+    Raises: DataError naming the file, with the line where the syntax breaks
+    """
+    try:
+        return json.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise DataError(f"{name}: not UTF-8 text (byte {error.start}); fetch it again") from error
+    except json.JSONDecodeError as error:
+        remedy = "the file may be cut off; fetch it again"
+        raise DataError(f"{name}: not JSON ({error.msg}, line {error.lineno}); {remedy}") from error
+    except RecursionError as error:
+        raise DataError(f"{name}: JSON nested too deeply to be a data file") from error
+
+
+def read_json(path):
+    """Read a JSON file.
+
+    Inputs:
+    - path: the file
+
+    Returns: the parsed value
+
+    Raises: DataError naming the file when it is missing, unreadable or not JSON
+    """
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    return parse_json(content, path)

@@ -1,0 +1,129 @@
+"""Pictures as people have them, opened as upright 8-bit RGB."""
+
+import contextlib
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from helpers.files import DataError
+
+# Vector formats: to draw them, Pillow would start a PostScript interpreter or Windows itself.
+_VECTOR_FORMATS = ("EPS", "WMF")
+# The value that means white in each mode of more than 8 bits. Pillow calls 16-bit greys "I;16",
+# or plain "I" where they come from some formats.
+_WHITE = {"I;16": 65535, "I;16L": 65535, "I;16B": 65535, "I": 65535, "F": 1.0}
+
+
+class ImageError(DataError):
+    """Say which image cannot be used, and why."""
+
+
+def open_image(file, name=None):
+    """Open a picture and give it as RGB, whatever kind of picture it is.
+
+    EXIF rotation is applied, of an animation the first frame is taken, transparency is laid on
+    white, and 16-bit greys are scaled to 8 bits (not clipped, as a plain conversion would).
+
+    Inputs:
+    - file: path, or a binary file object
+    - name: what to call the picture in an error; by default its path
+
+    Returns: PIL image of mode "RGB", 8 bits per channel
+
+    Raises: ImageError naming the file when it is missing, a folder, empty, cut off, too large
+    to be a photograph, or not an image
+    """
+    if not isinstance(file, (str, os.PathLike)):
+        return _decode(file, name or getattr(file, "name", "image"))
+    path = Path(file).expanduser()
+    name = name or str(file)
+    if path.is_dir():
+        raise ImageError(f"{name}: is a folder; give the path of a picture")
+    if not path.exists():
+        raise ImageError(f"{name}: no such file")
+    if not path.is_file():  # a pipe would wait for ever
+        raise ImageError(f"{name}: is not a regular file")
+    try:
+        with open(path, "rb") as opened:
+            return _decode(opened, name)
+    except OSError as error:
+        raise ImageError(f"{name}: cannot be read ({error.strerror or error})") from error
+
+
+def _decode(file, name):
+    """Decode a binary file to RGB, and turn what Pillow raises into an ImageError."""
+    try:
+        image = _load(file)
+    except UnidentifiedImageError as error:
+        if file.seekable() and file.seek(0, os.SEEK_END) == 0:
+            raise ImageError(f"{name}: is empty") from error
+        remedy = "save it as JPEG, PNG or WebP"
+        raise ImageError(f"{name}: not an image in a format that can be read; {remedy}") from error
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"{name}: too many pixels for a photograph; scale it down") from error
+    except Exception as error:  # on broken data Pillow's decoders raise nearly any kind of error
+        raise ImageError(f"{name}: damaged or cut off, cannot be decoded ({error})") from error
+    if image.format in _VECTOR_FORMATS:
+        raise ImageError(f"{name}: a drawing ({image.format}); save it as PNG or JPEG")
+    try:
+        return to_rgb(image)
+    except ValueError as error:
+        raise ImageError(f"{name}: {error}") from error
+
+
+def _load(file):
+    """Decode the first frame of a picture; leave vector drawings undrawn.
+
+    Pillow's warnings are kept back: they are about details that a camera noted wrongly, and
+    about pictures of more than 89 megapixels, which telephones take nowadays. From 179 megapixels
+    on it refuses, and so do we.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(file) as image:
+            if image.format not in _VECTOR_FORMATS:
+                image.load()
+    return image
+
+
+def to_rgb(image):
+    """Convert a PIL image of any mode to upright 8-bit RGB, transparency laid on white.
+
+    Inputs:
+    - image: PIL image
+
+    Returns: PIL image of mode "RGB"
+
+    Raises: ValueError when the pixel values have no known scale (32 bits outside [0, 65535],
+    floating point outside [0, 1])
+    """
+    image = _upright(image)
+    if image.mode in _WHITE:
+        image = _to_8_bits(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image)
+    return image.convert("RGB")
+
+
+def _upright(image):
+    """Turn the picture as its EXIF orientation says; one with broken EXIF stays as it is."""
+    with contextlib.suppress(Exception), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ImageOps.exif_transpose(image)
+    return image
+
+
+def _to_8_bits(image):
+    """Scale greys of 16 bits or floating point to [0, 255]."""
+    white = _WHITE[image.mode]
+    values = np.asarray(image)  # (height, width)
+    low, high = values.min(), values.max()
+    if not (low >= 0 and high <= white):  # so written, it refuses NaN too
+        found = f"pixel values from {low} to {high} where 0 to {white} were expected"
+        raise ValueError(f"{found}; save it with 8 bits per channel")
+    return Image.fromarray(np.round(values * (255.0 / white)).astype(np.uint8))

@@ -1,0 +1,205 @@
+"""Words to ids and back: tokens, the vocabulary, and captions as padded arrays of ids."""
+
+import functools
+import re
+import unicodedata
+from collections import Counter
+
+import numpy as np
+
+from helpers.files import DataError, read_json, write_json
+
+NULL, START, END, UNK = range(4)
+SPECIAL_WORDS = ("<NULL>", "<START>", "<END>", "<UNK>")
+
+_STRAIGHT_QUOTES = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
+# The endings that the tokeniser splits off and that a reader wants back on their word.
+_ENDINGS = re.compile(r" (n't|'(?:s|m|d|re|ve|ll))(?= |$)")
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def _tokenize_chunk(chunk):
+    """Split one whitespace-free piece of lower-case text; drop tokens that are punctuation."""
+    # Imported here since nltk takes most of a second, and captioning a photo never tokenises.
+    from nltk.tokenize import NLTKWordTokenizer
+
+    tokens = (token.strip(".") for token in NLTKWordTokenizer().tokenize(chunk))
+    return tuple(token for token in tokens if any(map(str.isalnum, token)))
+
+
+def tokenize(text):
+    """Split a caption into lower-case words, as NLTK's word tokeniser does.
+
+    Punctuation is left out: a token without a letter or digit is dropped, and full stops at the
+    ends of a token go. Typographic quotes and composed letters are brought to one form first.
+    The text is tokenised piece by piece between spaces, so that no sentence splitter (a data
+    download) is needed to see the full stop inside "A dog runs. It jumps.", and so that a
+    frequent word is tokenised once.
+
+    Inputs:
+    - text: str
+
+    Returns: list of str
+
+    Source: Penn Treebank tokenisation in `nltk.tokenize.NLTKWordTokenizer`
+    """
+    if not isinstance(text, str):
+        raise TypeError(f"text: expected a str, got {type(text).__name__}")
+    text = unicodedata.normalize("NFKC", text).lower().translate(_STRAIGHT_QUOTES)
+    return [token for chunk in text.split() for token in _tokenize_chunk(chunk)]
+
+
+class Vocabulary:
+    """Map V words to the ids 0..V-1 and back; ids 0..3 are <NULL>, <START>, <END>, <UNK>."""
+
+    def __init__(self, words):
+        """Take the words in the order of their ids, from id 4 on.
+
+        Inputs:
+        - words: iterable of distinct str without spaces; none of the four special words
+
+        Raises: TypeError or ValueError naming the word that cannot stand in a vocabulary
+        """
+        self.idx_to_word = [*SPECIAL_WORDS, *words]
+        self.word_to_idx = {}
+        for index, word in enumerate(self.idx_to_word):
+            if not isinstance(word, str):
+                raise TypeError(f"words: expected str, got {word!r} for id {index}")
+            if word.split() != [word]:
+                raise ValueError(f"words: {word!r} for id {index} is empty or holds a space")
+            if self.word_to_idx.setdefault(word, index) != index:
+                raise ValueError(f"words: {word!r} stands twice, for id {index} again")
+
+    @classmethod
+    def build(cls, captions, min_count=1):
+        """Collect the words of some captions, frequent ones first, equals alphabetically.
+
+        Inputs:
+        - captions: iterable of str
+        - min_count: a word seen less often than this is left out, and encodes to <UNK>
+
+        Returns: a Vocabulary
+        """
+        if isinstance(captions, str):
+            raise TypeError("captions: expected several captions, got one str")
+        if min_count < 1:
+            raise ValueError(f"min_count: expected at least 1, got {min_count}")
+        counts = Counter(word for caption in captions for word in tokenize(caption))
+        frequent = [word for word, count in counts.items() if count >= min_count]
+        return cls(sorted(frequent, key=lambda word: (-counts[word], word)))
+
+    def __len__(self):
+        return len(self.idx_to_word)
+
+    def __eq__(self, other):
+        return isinstance(other, Vocabulary) and self.idx_to_word == other.idx_to_word
+
+    def __repr__(self):
+        return f"Vocabulary of {len(self):,} words"
+
+    def encode(self, text, max_length=None):
+        """Turn a caption into ids; a word that the vocabulary does not hold becomes <UNK>.
+
+        Inputs:
+        - text: str
+        - max_length: the most ids to give, <START> and <END> included; the words that do not
+          fit are left out, <END> stays
+
+        Returns: list of int in [0, V): START, one id per word, END
+        """
+        if max_length is not None and max_length < 2:
+            raise ValueError(f"max_length: expected at least 2 (<START>, <END>), got {max_length}")
+        ids = [self.word_to_idx.get(word, UNK) for word in tokenize(text)]
+        if max_length is not None:
+            ids = ids[: max_length - 2]
+        return [START, *ids, END]
+
+    def words(self, ids):
+        """Give the words of a caption up to <END>, without <NULL> and <START>.
+
+        Inputs:
+        - ids: sequence, array or tensor (T,) of integers in [0, V)
+
+        Returns: list of str
+
+        Raises: ValueError for an id outside the vocabulary
+        """
+        words = []
+        for index in map(int, ids):
+            if not 0 <= index < len(self):
+                raise ValueError(f"ids: expected ids in [0, {len(self)}), got {index}")
+            if index == END:
+                break
+            if index not in (NULL, START):
+                words.append(self.idx_to_word[index])
+        return words
+
+    def decode(self, ids):
+        """Turn ids into text: the words of `words(ids)`, with "'s", "n't" and such joined on.
+
+        Inputs:
+        - ids: sequence, array or tensor (T,) of integers in [0, V)
+
+        Returns: str; text from captions as people write them tokenises to the same words again
+        """
+        return _ENDINGS.sub(r"\1", " ".join(self.words(ids)))
+
+    def save(self, path):
+        """Write the vocabulary as JSON, `{"idx_to_word": [...]}`, whole or not at all."""
+        write_json(path, {"idx_to_word": self.idx_to_word})
+
+    @classmethod
+    def load(cls, path):
+        """Read what `save` wrote.
+
+        Inputs:
+        - path: the JSON file
+
+        Returns: a Vocabulary
+
+        Raises: DataError naming the file when it is missing or holds no vocabulary
+        """
+        content = read_json(path)
+        words = content.get("idx_to_word") if isinstance(content, dict) else None
+        if not isinstance(words, list):
+            raise DataError(f"{path}: not a vocabulary; expected a list under 'idx_to_word'")
+        if tuple(words[: len(SPECIAL_WORDS)]) != SPECIAL_WORDS:
+            special = ", ".join(SPECIAL_WORDS)
+            raise DataError(f"{path}: 'idx_to_word' begins with {words[:4]}; expected {special}")
+        try:
+            return cls(words[len(SPECIAL_WORDS) :])
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{path}: {error}; build the vocabulary again") from error
+
+
+def pad_captions(captions):
+    """Lay encoded captions of unequal length into one array, filled up with <NULL>.
+
+    Inputs:
+    - captions: list of N lists of int
+
+    Returns: int64 array (N, T), T the length of the longest caption
+    """
+    length = max(map(len, captions), default=0)
+    padded = np.full((len(captions), length), NULL, dtype=np.int64)  # (N, T)
+    for row, caption in zip(padded, captions, strict=True):
+        row[: len(caption)] = caption
+    return padded
+
+
+def shift_captions(captions):
+    """Split captions into what the model reads and what it is to say next, one step later.
+
+    Inputs:
+    - captions: integer array or tensor (N, T + 1): <START>, words, <END>, then <NULL>
+
+    Returns a tuple of:
+    - inputs: (N, T), all but the last id
+    - targets: (N, T), all but the first id; targets[:, t] follows inputs[:, t]
+    - mask: bool (N, T), False where the target is <NULL> and nothing is to be learned
+    """
+    if captions.ndim != 2 or captions.shape[1] < 2:
+        shape = tuple(captions.shape)
+        raise ValueError(f"captions: expected shape (N, T) with T at least 2, got {shape}")
+    inputs, targets = captions[:, :-1], captions[:, 1:]
+    return inputs, targets, targets != NULL

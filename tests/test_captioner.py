@@ -1,0 +1,86 @@
+"""The captioning model: losses, states and steps agree with each other."""
+
+import math
+
+import pytest
+import torch
+from small import CAPTIONS, FEATURE_DIM, VOCABULARY, small_features, small_model
+
+from helpers.captioner import CaptioningRNN
+from helpers.vocabulary import NULL, pad_captions
+
+CELLS = ["rnn", "lstm", "attn"]
+
+
+def encoded(captions):
+    return torch.from_numpy(pad_captions([VOCABULARY.encode(caption) for caption in captions]))
+
+
+@pytest.mark.parametrize("cell_type", CELLS)
+def test_loss_is_the_sum_of_the_steps(cell_type):
+    # the sequence kernels of training and the step kernels of decoding are the same model
+    model, features = small_model(cell_type), small_features(4, cell_type)
+    captions = encoded([several[0] for several in CAPTIONS])
+    state, A = model.start(features)
+    total = 0
+    for t in range(captions.shape[1] - 1):
+        scores, state, alpha = model.step(captions[:, t], state, A)
+        assert (alpha is not None) == (cell_type == "attn")
+        targets = captions[:, t + 1]
+        total += torch.nn.functional.cross_entropy(
+            scores, targets, ignore_index=NULL, reduction="sum"
+        )
+    torch.testing.assert_close(model(features, captions), total / 4)
+
+
+@pytest.mark.parametrize("cell_type", CELLS)
+def test_padding_leaves_the_loss(cell_type):
+    model, features = small_model(cell_type), small_features(4, cell_type)
+    captions = encoded([several[0] for several in CAPTIONS])
+    padded = torch.nn.functional.pad(captions, (0, 3), value=NULL)
+    torch.testing.assert_close(model(features, captions), model(features, padded))
+
+
+@pytest.mark.parametrize("cell_type", CELLS)
+def test_a_fresh_model_guesses_evenly(cell_type):
+    model, features = small_model(cell_type, scale=1e-3), small_features(4, cell_type)
+    captions = encoded(["a red boat on the sea"] * 4)
+    expected = 7 * math.log(len(VOCABULARY))  # six words and <END>
+    assert model(features, captions).item() == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("cell_type", CELLS)
+def test_every_weight_learns(cell_type):
+    model, features = small_model(cell_type), small_features(4, cell_type)
+    model(features, encoded([several[0] for several in CAPTIONS])).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad.abs().max() > 0, name
+
+
+@pytest.mark.parametrize("cell_type", CELLS)
+def test_the_image_matters(cell_type):
+    model = small_model(cell_type)
+    captions = encoded(["a red boat on the sea"] * 4)
+    losses = [model(small_features(4, cell_type, seed), captions).item() for seed in (1, 2)]
+    assert abs(losses[0] - losses[1]) > 1e-3
+
+
+def test_dropout_only_in_training():
+    model, features = small_model(dropout=0.5), small_features()
+    captions = encoded([several[0] for several in CAPTIONS])
+    assert model(features, captions) == model(features, captions)
+    model.train()
+    assert model(features, captions) != model(features, captions)
+
+
+@pytest.mark.parametrize(
+    ("cell_type", "shape"), [("lstm", (4, 5, 6)), ("attn", (4, 6)), ("rnn", (4, 7))]
+)
+def test_names_wrong_features(cell_type, shape):
+    with pytest.raises(ValueError, match=f"features for '{cell_type}'.*{FEATURE_DIM}"):
+        small_model(cell_type).start(torch.zeros(shape))
+
+
+def test_names_an_unknown_cell():
+    with pytest.raises(ValueError, match="rnn, lstm, attn"):
+        CaptioningRNN(VOCABULARY, "gru")

@@ -1,0 +1,182 @@
+"""Decoding: greedy, beam and sampling against the model's own log-probabilities."""
+
+import numpy as np
+import pytest
+import torch
+from small import VOCABULARY, small_features, small_model
+
+from helpers.decoding import FORBIDDEN, beam, greedy, sample
+from helpers.vocabulary import END, START
+
+CELLS = ["rnn", "lstm", "attn"]
+
+
+@pytest.fixture(params=CELLS)
+def case(request):
+    """A model whose choices are uneven, and features of five images."""
+    return small_model(request.param, scale=3.0), small_features(5, request.param)
+
+
+def recomputed_log_prob(model, features, ids):
+    """Score a caption word by word, one image at a time."""
+    state, A = model.start(features)
+    word, total = START, 0.0
+    for following in ids:
+        scores, state, _ = model.step(torch.tensor([word]), state, A)
+        total += scores.log_softmax(1)[0, following].item()
+        word = following
+    return total
+
+
+def test_log_probs_are_the_models_own(case):
+    model, features = case
+    decoded = [
+        greedy(model, features),
+        sample(model, features, seed=3),
+        [best[0] for best in beam(model, features, 3)],
+        [worst[-1] for worst in beam(model, features, 3, length_penalty=1.0)],
+    ]
+    for captions in decoded:
+        for n, caption in enumerate(captions):
+            expected = recomputed_log_prob(model, features[n : n + 1], caption.ids)
+            assert caption.log_prob == pytest.approx(expected, abs=1e-4)
+
+
+def test_greedy_takes_the_most_probable_word(case):
+    model, features = case
+    for n, caption in enumerate(greedy(model, features)):
+        state, A = model.start(features[n : n + 1])
+        word = START
+        for following in caption.ids:
+            scores, state, _ = model.step(torch.tensor([word]), state, A)
+            scores = scores.index_fill(1, torch.tensor(FORBIDDEN), -torch.inf)
+            assert following == scores.argmax()
+            word = following
+
+
+def test_beam_of_one_is_greedy(case):
+    model, features = case
+    for one, several in zip(greedy(model, features), beam(model, features, 1), strict=True):
+        assert several[0].ids == one.ids
+        assert several[0].log_prob == pytest.approx(one.log_prob, abs=1e-5)
+
+
+def test_beams_are_ranked_and_distinct(case):
+    model, features = case
+    for captions in beam(model, features, 4):
+        log_probs = [caption.log_prob for caption in captions]
+        assert log_probs == sorted(log_probs, reverse=True)
+        assert len({tuple(caption.ids) for caption in captions}) == 4
+
+
+def test_a_beam_as_wide_as_all_beginnings_is_exact():
+    # two words: every caption fits the beam, so the best one must be found
+    model, features = small_model(scale=3.0), small_features(3)
+    choices = [word for word in range(len(VOCABULARY)) if word not in FORBIDDEN]
+    captions = [[END]] + [[a, b] for a in choices if a != END for b in choices]
+    for n, found in enumerate(beam(model, features, len(choices), max_length=2)):
+        row = features[n : n + 1]
+        best = max(captions, key=lambda ids: recomputed_log_prob(model, row, ids))
+        assert found[0].ids == best
+
+
+def test_wider_beams_do_not_score_lower_on_average():
+    model, features = small_model(scale=3.0), small_features(64)
+    means = [
+        np.mean([captions[0].log_prob for captions in beam(model, features, width)])
+        for width in (1, 2, 4, 8)
+    ]
+    assert all(wide >= narrow for narrow, wide in zip(means, means[1:], strict=False))
+
+
+def test_batched_equals_one_by_one(case):
+    model, features = case
+    for decode in (greedy, lambda *a: [best[0] for best in beam(*a, 3)]):
+        together = decode(model, features)
+        alone = [decode(model, features[n : n + 1])[0] for n in range(len(features))]
+        assert [c.ids for c in together] == [c.ids for c in alone]
+
+
+def test_nothing_forbidden_is_said(case):
+    model, features = case
+    for caption in sample(model, features.repeat(20, *[1] * (features.ndim - 1))):
+        assert not set(caption.ids) & set(FORBIDDEN)
+        assert END not in caption.ids[:-1]
+
+
+def test_no_ngram_repeats():
+    model, features = small_model(scale=0.1), small_features(16)
+    for n in (1, 2, 3):
+        for captions in beam(model, features, 3, no_repeat_ngram=n):
+            for caption in captions:
+                ngrams = [tuple(caption.ids[k : k + n]) for k in range(len(caption.ids) - n + 1)]
+                assert len(ngrams) == len(set(ngrams))
+
+
+def test_length_penalty_favours_long_captions():
+    model, features = small_model(scale=1.0), small_features(32)
+    with torch.no_grad():
+        model.score.b[END] += 1.0
+    lengths = [
+        np.mean([len(captions[0].ids) for captions in beam(model, features, 4, penalty)])
+        for penalty in (0.0, 2.0)
+    ]
+    assert lengths[1] > lengths[0]
+
+
+def test_sampling_follows_the_distribution():
+    model = small_model(scale=3.0)
+    features = small_features(1).repeat(4000, 1)
+    first = [caption.ids[0] for caption in sample(model, features, max_length=1)]
+    state, A = model.start(features[:1])
+    scores, _, _ = model.step(torch.tensor([START]), state, A)
+    scores = scores.index_fill(1, torch.tensor(FORBIDDEN), -torch.inf)
+    shares = np.bincount(first, minlength=len(VOCABULARY)) / len(first)
+    np.testing.assert_allclose(shares, scores.softmax(1)[0].detach(), atol=0.03)
+
+
+def test_sampling_options(case):
+    model, features = case
+    likely = [caption.ids for caption in greedy(model, features)]
+    for options in ({"top_k": 1}, {"top_p": 1e-6}, {"temperature": 1e-4}):
+        assert [c.ids for c in sample(model, features, **options)] == likely
+    runs = [[c.ids for c in sample(model, features, seed=seed)] for seed in (0, 0, 1)]
+    assert runs[0] == runs[1] != runs[2]
+
+
+def test_maps_belong_to_their_words():
+    model, features = small_model("attn", scale=3.0), small_features(3, "attn")
+    for caption in (*greedy(model, features), *beam(model, features, 3)[1]):
+        assert caption.alpha.shape == (len(caption.ids), features.shape[1])
+        np.testing.assert_allclose(caption.alpha.sum(1), 1, atol=1e-5)
+    best = beam(model, features, 3)[2][0]
+    state, A = model.start(features[2:])
+    words = torch.tensor([START, *best.ids[:-1]])
+    for t, word in enumerate(words):
+        _, state, alpha = model.step(word[None], state, A)
+        np.testing.assert_allclose(best.alpha[t], alpha[0].detach(), atol=1e-5)
+
+
+def test_words_of_a_caption_that_never_ends():
+    model, features = small_model(), small_features(2)
+    with torch.no_grad():
+        model.score.b[END] = -1e4
+    for caption in (*greedy(model, features, 6), *beam(model, features, 2, max_length=6)[0]):
+        assert len(caption.words) == len(caption.ids) == 6
+
+
+@pytest.mark.parametrize(
+    ("decode", "options", "named"),
+    [
+        (greedy, {"max_length": 0}, "max_length"),
+        (beam, {"max_length": 0}, "max_length"),
+        (beam, {"width": 0}, "width"),
+        (beam, {"width": len(VOCABULARY)}, "width"),
+        (sample, {"temperature": 0.0}, "temperature"),
+        (sample, {"top_k": 0}, "top_k"),
+        (sample, {"top_p": 1.5}, "top_p"),
+    ],
+)
+def test_names_a_wrong_option(decode, options, named):
+    with pytest.raises(ValueError, match=named):
+        decode(small_model(), small_features(), **options)

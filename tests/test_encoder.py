@@ -1,0 +1,108 @@
+"""The image encoder, on real photographs with the real ImageNet weights."""
+
+from pathlib import Path
+
+import pytest
+import skimage
+import torch
+from PIL import Image
+
+from helpers.encoder import ImageEncoder, load_pixels
+from helpers.features import encode_images
+from helpers.images import open_image
+
+BUNDLED = Path(skimage.__file__).parent / "data"
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return ImageEncoder()
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    return load_pixels(open_image(BUNDLED / "coffee.png"))[None]
+
+
+@pytest.mark.parametrize(
+    ("photograph", "names"),
+    [
+        ("chelsea.png", ("Egyptian cat", "tiger cat", "tabby, tabby cat")),
+        ("coffee.png", ("espresso",)),
+        ("rocket.jpg", ("missile",)),
+        ("motorcycle_left.png", ("moped", "motor scooter, scooter")),
+        ("camera.png", ("tripod",)),
+    ],
+)
+def test_names_real_photographs(encoder, photograph, names):
+    from timm.data import ImageNetInfo
+
+    scores = encoder.classify(load_pixels(open_image(BUNDLED / photograph))[None])
+    assert ImageNetInfo().index_to_description(int(scores.argmax())) in names
+
+
+def test_is_sure_of_the_espresso(encoder, pixels):
+    # wrong normalisation or padding still finds the class, but loses this confidence
+    assert encoder.classify(pixels).softmax(1)[0, 967] > 0.9
+
+
+def test_folding_leaves_the_features(encoder, pixels):
+    unfolded = ImageEncoder(trainable=True).eval()
+    torch.testing.assert_close(encoder(pixels), unfolded(pixels), rtol=1e-3, atol=1e-3)
+
+
+def test_uint8_and_float_agree(encoder, pixels):
+    torch.testing.assert_close(encoder(pixels), encoder(pixels / 255))
+
+
+def test_shapes(encoder, pixels):
+    pooled = ImageEncoder(pool=True)(pixels)
+    assert encoder(pixels).shape == (1, 49, 1280)
+    torch.testing.assert_close(pooled, encoder(pixels).mean(1), rtol=1e-4, atol=1e-5)
+
+
+def test_positions_run_row_by_row(encoder):
+    # where only the upper right corner of a picture changes, mostly those positions change
+    plain = torch.full((1, 3, 224, 224), 128, dtype=torch.uint8)
+    corner = plain.clone()
+    corner[:, 0, :32, 192:] = 255
+    change = (encoder(corner) - encoder(plain)).abs().sum(2).view(7, 7)
+    assert change[:4, 3:].sum() > 0.9 * change.sum()
+
+
+def test_frozen_unless_asked(encoder):
+    assert not any(p.requires_grad for p in encoder.parameters())
+    assert not encoder.train().network.training
+    trainable = ImageEncoder(trainable=True).train()
+    assert trainable.network.training and all(p.requires_grad for p in trainable.parameters())
+
+
+def test_fingerprint_knows_weights_and_settings(encoder):
+    other = ImageEncoder()
+    assert other.fingerprint() == encoder.fingerprint()
+    assert ImageEncoder(pool=True).fingerprint() != encoder.fingerprint()
+    with torch.no_grad():
+        next(other.network.parameters()).flatten()[0] += 1e-3
+    assert other.fingerprint() != encoder.fingerprint()
+
+
+def test_refuses_what_it_cannot_encode(encoder, pixels):
+    with pytest.raises(ValueError, match="shape"):
+        encoder(pixels[:, :, :200])
+    with pytest.raises(ValueError, match=r"\[0, 1\]"):
+        encoder(pixels.float())
+    with pytest.raises(ValueError, match="int64"):
+        encoder(pixels.long())
+    with pytest.raises(ValueError, match="efficientnet_lite0"):
+        ImageEncoder("efficientnet_lite9")
+
+
+def test_square_is_cut_from_the_middle():
+    image = Image.new("RGB", (448, 224), "red")
+    image.paste("blue", (112, 0, 336, 224))
+    assert (load_pixels(image)[0] == 0).float().mean() > 0.98
+
+
+def test_odd_sizes_are_encoded(encoder):
+    images = [Image.new("RGB", size, "green") for size in ((1, 1), (5, 3000), (301, 200))]
+    assert torch.isfinite(encode_images(encoder, images)).all()

@@ -1,0 +1,92 @@
+"""The command line, as a user meets it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import skimage
+
+from helpers.__main__ import main
+
+ROOT = Path(__file__).parents[1]
+CAT = str(Path(skimage.__file__).parent / "data" / "chelsea.png")
+
+
+def test_caption_prints_a_sentence_about_a_cat_like_animal(capsys):
+    assert main(["caption", CAT]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("\n") == 1 and len(printed.split()) >= 4
+
+
+def test_caption_many_as_json(capsys):
+    assert main(["caption", CAT, CAT, "--json", "--beam", "3"]) == 0
+    records = json.loads(capsys.readouterr().out)
+    assert [record["photo"] for record in records] == [CAT, CAT]
+    assert records[0]["caption"] == records[1]["caption"] and records[0]["log_prob"] < 0
+
+
+def test_caption_without_a_notebook_or_metrics():
+    # heavy imports would cost seconds: the command needs none of these
+    code = (
+        f"import sys; from helpers.__main__ import main; main(['caption', {CAT!r}])\n"
+        "print([m for m in ('matplotlib', 'nltk', 'IPython', 'pycocoevalcap') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert run.stdout.splitlines()[-1] == "[]" and run.stderr == ""
+
+
+@pytest.mark.parametrize("command", ["", "caption", "train", "evaluate"])
+def test_help(command, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([*command.split(), "--help"])
+    assert stopped.value.code == 0
+    assert len(capsys.readouterr().out) > 300
+
+
+def test_help_is_quick():
+    code = "import sys, helpers.__main__; print('torch' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert run.stdout == "False\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["caption", "nowhere.jpg"], "nowhere.jpg"),
+        (["caption", str(ROOT)], "is a folder"),
+        (["caption", __file__], "test_main.py"),
+        (["caption", CAT, "--model", "nowhere"], "nowhere"),
+        (["caption", CAT, "--beam", "0"], "width"),
+        (["caption", CAT, "--max-words", "0"], "max_length"),
+        (["train", "--data", "nowhere"], "nowhere"),
+        (["train", "--epochs", "0"], "epochs"),
+        (["evaluate", "--data", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_users_mistake_is_named(arguments, named, capsys):
+    assert main(arguments) == 2
+    printed = capsys.readouterr()
+    assert named in printed.err and "Traceback" not in printed.err
+    assert len(printed.err.splitlines()) == 1
+
+
+def test_train_resume_evaluate_caption(shared, tmp_path, monkeypatch, capsys):
+    # real photographs from end to end: 40 of COCO's, split by the layout into one split
+    monkeypatch.chdir(tmp_path)
+    data = ["--data", str(shared / "flickr8k"), "--limit", "24", "--cache", "cache"]
+    small = ["--wordvec-dim", "16", "--hidden-dim", "16", "--min-count", "1", "--batch-size", "20"]
+    command = ["train", *data, *small, "--epochs", "2", "--out", "run"]
+    assert main(command) == 0
+    assert {p.name for p in (tmp_path / "run").iterdir()} == {
+        "best", "last.pt", "log.jsonl", "curves.png",
+    }  # fmt: skip
+    assert main(command) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert main([*command, "--resume"]) == 0
+    assert main(["evaluate", *data, "--model", "run/best", "--json", "scores.json"]) == 0
+    assert "CIDEr-D" in capsys.readouterr().out
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert scores["images"] == 24 and len(scores["captions"]) == 24
+    assert main(["caption", CAT, "--model", "run/best"]) == 0

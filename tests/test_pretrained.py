@@ -1,0 +1,80 @@
+"""Captioners on disk: saved, loaded, refused."""
+
+import json
+
+import pytest
+import torch
+
+from helpers.captioner import CaptioningRNN
+from helpers.encoder import ImageEncoder
+from helpers.files import DataError
+from helpers.pretrained import DEFAULT, FOLDER, load_captioner, save_captioner
+from helpers.vocabulary import Vocabulary
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return ImageEncoder(pool=True)
+
+
+@pytest.fixture
+def saved(tmp_path, encoder):
+    model = CaptioningRNN(Vocabulary(["a", "cat"]), "lstm", 1280, 4, 5).eval()
+    save_captioner(tmp_path / "small", model, encoder)
+    return tmp_path / "small", model
+
+
+def test_round_trip(saved, encoder):
+    folder, model = saved
+    loaded = load_captioner(folder)
+    features = torch.randn(3, 1280)
+    assert [c.ids for c in loaded.model.sample(features)] == [c.ids for c in model.sample(features)]
+    assert loaded.encoder.fingerprint() == encoder.fingerprint()
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "config.json", "model.safetensors", "vocab.json",
+    ]  # fmt: skip
+
+
+def edit_config(folder, **changes):
+    config = json.loads((folder / "config.json").read_text())
+    config["model"] |= changes
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: (f / "model.safetensors").unlink(), "model.safetensors: cannot be read"),
+        (lambda f: (f / "config.json").unlink(), "config.json: cannot be read"),
+        (lambda f: (f / "vocab.json").write_text("{"), "vocab.json: not JSON"),
+        (lambda f: (f / "config.json").write_text("[]"), "not the configuration"),
+        (lambda f: edit_config(f, cell_type="gru"), "cell_type"),
+        (lambda f: edit_config(f, hidden_dim=6), "does not fit"),
+        (lambda f: edit_config(f, surprise=6), "surprise"),
+        (lambda f: Vocabulary(["dog"]).save(f / "vocab.json"), "does not fit"),
+    ],
+)
+def test_names_what_is_broken(saved, damage, message):
+    damage(saved[0])
+    with pytest.raises(DataError, match=message):
+        load_captioner(saved[0])
+
+
+def test_truncated_weights_are_named(saved):
+    weights = saved[0] / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-10])
+    with pytest.raises(DataError, match=r"model\.safetensors: cannot be read"):
+        load_captioner(saved[0])
+
+
+def test_a_folder_that_is_not_there():
+    with pytest.raises(DataError, match=f"nowhere.*{DEFAULT}"):
+        load_captioner("nowhere")
+
+
+def test_shipped_model_is_whole_and_small():
+    folder = FOLDER / DEFAULT
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 40e6
+    assert (folder / "README.md").exists()
+    model = load_captioner().model
+    assert all(torch.isfinite(p).all() for p in model.parameters())

@@ -1,0 +1,209 @@
+"""The training loop: it learns, it resumes to the bit, it loses nothing."""
+
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from small import CAPTIONS, VOCABULARY, small_examples, small_features, small_model
+
+from helpers.files import DataError
+from helpers.settings import TrainingError, TrainingSettings
+from helpers.training import CaptionExamples, set_seed, train, validation_scores
+
+SETTINGS = {"epochs": 4, "batch_size": 3, "learning_rate": 0.02, "label_smoothing": 0.0}
+
+
+def run(folder=None, cell_type="lstm", resume=False, validate=None, **changes):
+    """Train a small model with dropout. Returns: model, history."""
+    model = small_model(cell_type, dropout=0.2)
+    examples = small_examples(cell_type)
+
+    def score(model):
+        return validation_scores(model, examples.features, CAPTIONS)
+
+    settings = TrainingSettings(**SETTINGS | changes)
+    return model, train(
+        model, examples, validate or score, settings, folder, resume, progress=False
+    )
+
+
+def weights(model):
+    return {name: value.clone() for name, value in model.state_dict().items()}
+
+
+@pytest.mark.parametrize("cell_type", ["rnn", "lstm", "attn"])
+def test_learns_by_heart(cell_type):
+    one_each = [several[:1] for several in CAPTIONS]
+    model, epochs = small_model(cell_type), itertools.count()
+    history = train(
+        model, small_examples(cell_type, one_each), lambda model: {"epoch number": next(epochs)},
+        TrainingSettings(epochs=60, batch_size=2, learning_rate=0.03), progress=False,
+    )  # fmt: skip
+    assert history[-1]["loss"] < 0.5 * history[0]["loss"]
+    captions = model.sample(small_features(4, cell_type).half().float())
+    assert [[caption.text] for caption in captions] == one_each
+
+
+def test_same_seed_same_weights():
+    models = [run()[0], run()[0], run(seed=1)[0]]
+    first, second, other = map(weights, models)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_resumed_equals_uninterrupted(tmp_path):
+    whole, history = run(tmp_path / "whole")
+    calls = []
+
+    def interrupt(model):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return validation_scores(model, small_examples().features, CAPTIONS)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "cut", validate=interrupt)
+    model, resumed = run(tmp_path / "cut", resume=True)
+    for name, value in weights(whole).items():
+        assert torch.equal(weights(model)[name], value), name
+    timeless = [{k: v for k, v in r.items() if k not in ("seconds", "captions/s")} for r in resumed]
+    assert [r | t for r, t in zip(history, timeless, strict=True)] == history
+    log = (tmp_path / "cut" / "log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in log] == [1, 2, 3, 4]
+
+
+def test_killed_run_leaves_a_whole_checkpoint(tmp_path):
+    code = (
+        "import sys; sys.path[:0] = ['.', 'tests']\n"
+        "from pathlib import Path; from test_training import run\n"
+        f"run(Path({str(tmp_path)!r}), epochs=100000, patience=100000)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], env=os.environ)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "last.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    checkpoint = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert len(checkpoint["history"]) >= 1
+
+
+def test_stops_when_nothing_improves():
+    scores = iter([0.1, 0.3, 0.2, 0.2, 0.2, 0.9])
+    _, history = run(validate=lambda model: {"BLEU-4": next(scores)}, epochs=6, patience=3)
+    assert [record["BLEU-4"] for record in history] == [0.1, 0.3, 0.2, 0.2, 0.2]
+
+
+def test_leaves_the_best_weights():
+    seen = []
+
+    def validate(model):
+        seen.append(weights(model))
+        return {"BLEU-4": [0.1, 0.3, 0.2, 0.0][len(seen) - 1]}
+
+    model, _ = run(validate=validate)
+    assert all(torch.equal(weights(model)[name], seen[1][name]) for name in seen[1])
+
+
+def test_names_the_step_where_the_loss_is_not_finite():
+    with pytest.raises(TrainingError, match=r"step 0"):
+        model = small_model()
+        with torch.no_grad():
+            model.score.b[3] = torch.nan
+        train(model, small_examples(), lambda model: {}, TrainingSettings(), progress=False)
+
+
+def test_averaged_weights_are_the_running_mean():
+    # recomputed from the weights after each step; the average is what is validated and kept
+    steps, averages = [], []
+
+    class Watched(type(small_model())):
+        def forward(self, *inputs):
+            steps.append(weights(self))
+            return super().forward(*inputs)
+
+    model = small_model()
+    model.__class__ = Watched
+    settings = TrainingSettings(**SETTINGS | {"epochs": 2}, averaging=0.9)
+    train(model, small_examples(), lambda m: averages.append(weights(m)) or {"s": len(averages)},
+          settings, progress=False)  # fmt: skip
+    expected = None
+    for n, value in enumerate([step["score.b"] for step in steps[1:]]):
+        decay = min(0.9, n / (10 + n))
+        expected = value if expected is None else decay * expected + (1 - decay) * value
+        if n == 2:  # an epoch has three steps
+            torch.testing.assert_close(averages[0]["score.b"], expected)
+    assert not torch.equal(averages[1]["score.b"], steps[-1]["score.b"])
+    assert torch.equal(model.state_dict()["score.b"], averages[1]["score.b"])
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", None])
+def test_refuses_a_broken_checkpoint(tmp_path, content):
+    run(tmp_path)
+    last = tmp_path / "last.pt"
+    last.write_bytes(last.read_bytes()[:2000] if content is None else content)
+    with pytest.raises(DataError, match=r"last\.pt: cannot resume"):
+        run(tmp_path, resume=True)
+
+
+def test_refuses_another_runs_checkpoint(tmp_path):
+    run(tmp_path)
+    with pytest.raises(DataError, match="another settings"):
+        run(tmp_path, resume=True, batch_size=2)
+    with pytest.raises(DataError, match="cannot resume"):
+        run(tmp_path, "rnn", resume=True)
+
+
+def test_bf16_stays_close_to_float32():
+    losses = [run(precision=precision, epochs=8)[1][-1]["loss"] for precision in ("float32", "bf16")]
+    assert losses[1] == pytest.approx(losses[0], rel=0.1)
+
+
+def test_a_batch_holds_each_caption_once_with_its_image():
+    examples = small_examples()
+    batches = examples.batches(3, seed=0, epoch=0)
+    assert sorted(np.concatenate(batches)) == list(range(8))
+    features, captions = examples.__getitems__([5, 0])
+    np.testing.assert_array_equal(features, examples.features[[2, 0]].astype(np.float32))
+    assert VOCABULARY.decode(captions[0]) == CAPTIONS[2][1]
+
+
+def test_batches_hold_captions_of_similar_length():
+    captions = [["a red boat " * n] for n in range(1, 41)]
+    vocabulary = VOCABULARY
+    examples = CaptionExamples(np.zeros((40, 6)), captions, vocabulary, max_words=1000)
+    for batch in examples.batches(4, seed=0, epoch=0):
+        lengths = [len(examples.ids[i]) for i in batch]
+        assert max(lengths) - min(lengths) == 9  # four neighbours, three words apart each
+
+
+def test_the_order_depends_on_seed_and_epoch():
+    orders = [
+        np.concatenate(small_examples().batches(3, seed, epoch)).tolist()
+        for seed, epoch in ((0, 0), (0, 0), (0, 1), (1, 0))
+    ]
+    assert orders[0] == orders[1] and orders[0] != orders[2] and orders[0] != orders[3]
+
+
+def test_set_seed():
+    draws = []
+    for seed in ((1,), (1,), (1, 2), (2,)):
+        set_seed(*seed)
+        draws.append(torch.rand(3).tolist())
+    assert draws[0] == draws[1] and draws[0] != draws[2] and draws[0] != draws[3]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"epochs": 0}, {"precision": "int8"}, {"label_smoothing": 1.0}, {"patience": -1}]
+)
+def test_names_a_wrong_setting(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        TrainingSettings(**wrong)
