@@ -1,0 +1,118 @@
+"""The captioning model: image features in, captions out.
+
+Vinyals et al. 2015, "Show and Tell" (the image starts the recurrent state, as in CS231n);
+Xu et al. 2015, "Show, Attend and Tell" (the image is attended at each step).
+"""
+
+import torch
+from torch import nn
+
+from helpers import decoding
+from helpers.layers import (
+    LSTM,
+    RNN,
+    AttentionLSTM,
+    TemporalAffine,
+    WordEmbedding,
+    temporal_softmax_loss,
+)
+from helpers.vocabulary import shift_captions
+
+CELLS = {"rnn": RNN, "lstm": LSTM, "attn": AttentionLSTM}
+
+
+class CaptioningRNN(nn.Module):
+    """Describe images with a recurrent network, on the kernels of this course.
+
+    Inputs:
+        vocabulary: Vocabulary of V words
+        cell_type: "rnn", "lstm" or "attn"
+        feature_dim: C, size of an image feature
+        wordvec_dim: E, size of a word vector
+        hidden_dim: H, size of the hidden state
+        dropout: probability of dropping an entry of features, word vectors and hidden states
+    Raises: ValueError for an unknown cell type.
+    """
+
+    def __init__(
+        self, vocabulary, cell_type="lstm", feature_dim=1280, wordvec_dim=256, hidden_dim=512,
+        dropout=0.0,
+    ):  # fmt: skip
+        super().__init__()
+        if cell_type not in CELLS:
+            raise ValueError(f"cell_type must be one of {', '.join(CELLS)}, not {cell_type!r}")
+        self.vocabulary, self.cell_type = vocabulary, cell_type
+        self.sizes = {
+            "cell_type": cell_type, "feature_dim": feature_dim, "wordvec_dim": wordvec_dim,
+            "hidden_dim": hidden_dim, "dropout": dropout,
+        }  # fmt: skip
+        self.project = TemporalAffine(feature_dim, hidden_dim)
+        self.embed = WordEmbedding(len(vocabulary), wordvec_dim)
+        self.cell = CELLS[cell_type](wordvec_dim, hidden_dim)
+        self.score = TemporalAffine(hidden_dim, len(vocabulary))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, features, captions, label_smoothing=0.0):
+        """Return the loss of predicting each word of the captions from the words before it.
+
+        Inputs:
+            features: (N, C), or (N, P, C) for "attn"
+            captions: ids from <START> to <END>, padded with <NULL>, (N, T + 1)
+            label_smoothing: in [0, 1)
+        Returns: loss, summed over time and averaged over the batch, in nats per caption
+        Raises: ValueError for features of the wrong shape.
+        """
+        inputs, targets, mask = shift_captions(captions)  # (N, T) each
+        x = self.dropout(self.embed(inputs))  # (N, T, E)
+        projected = self._project(features)
+        if self.cell_type == "attn":
+            h, _ = self.cell(x, projected)  # (N, T, H)
+        else:
+            h = self.cell(x, projected)  # (N, T, H)
+        scores = self.score(self.dropout(h))  # (N, T, V)
+        return temporal_softmax_loss(scores, targets, mask, label_smoothing)
+
+    def start(self, features):
+        """Start decoding.
+
+        Inputs: features: (N, C), or (N, P, C) for "attn"
+        Returns: state, a tuple of (N, H); A: positions to attend to, (N, P, H), or None
+        """
+        projected = self._project(features)
+        if self.cell_type == "attn":
+            mean = projected.mean(1)
+            return (mean, mean), projected
+        if self.cell_type == "lstm":
+            return (projected, torch.zeros_like(projected)), None
+        return (projected,), None
+
+    def step(self, words, state, A=None):
+        """Read one word per image and score the next one.
+
+        Inputs: words: ids, (N,); state, A: from `start` or the step before
+        Returns: scores (N, V); state; alpha (N, P) for "attn", else None
+        """
+        x = self.embed(words[:, None])[:, 0]  # (N, E)
+        if self.cell_type == "attn":
+            h, state, alpha = self.cell.step(x, state, A)
+        else:
+            (h, state), alpha = self.cell.step(x, state), None
+        return self.score(h[:, None])[:, 0], state, alpha
+
+    def sample(self, features, max_length=20):
+        """Caption images greedily. Returns: list of N `Caption`s, for "attn" with their maps."""
+        return decoding.greedy(self, features, max_length)
+
+    def _project(self, features):
+        """Project features (N, C) to (N, H), or a grid (N, P, C) to (N, P, H)."""
+        wanted = 3 if self.cell_type == "attn" else 2
+        if features.ndim != wanted or features.shape[-1] != self.sizes["feature_dim"]:
+            shape = "(N, P, C)" if wanted == 3 else "(N, C)"
+            raise ValueError(
+                f"features for {self.cell_type!r} must have shape {shape} with "
+                f"C = {self.sizes['feature_dim']}, not {tuple(features.shape)}"
+            )
+        features = self.dropout(features.to(self.project.W.dtype))
+        if wanted == 3:
+            return self.project(features)
+        return self.project(features[:, None])[:, 0]

@@ -1,0 +1,192 @@
+"""From a model's scores to captions: greedy, beam search and sampling, batched over images.
+
+A model has `start(features) -> state, A` and `step(words, state, A) -> scores, state, alpha`,
+as `CaptioningRNN` does. Log-probabilities are the model's own, over its whole vocabulary;
+<NULL>, <START> and <UNK> are never chosen.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from helpers.vocabulary import END, NULL, START, UNK
+
+FORBIDDEN = [NULL, START, UNK]
+
+
+@dataclass
+class Caption:
+    """A caption: its text, words and ids, with <END> where the model ended it.
+
+    log_prob: the model's log-probability of `ids`, in nats
+    alpha: attention weights, one row per id, (T, P); None for a model without attention
+    """
+
+    text: str
+    words: list
+    ids: list
+    log_prob: float
+    alpha: np.ndarray | None = None
+
+
+@torch.inference_mode()
+def greedy(model, features, max_length=20):
+    """Take the most probable word at each step.
+
+    Inputs:
+        model: CaptioningRNN, in evaluation mode
+        features: as the model takes them, N images first
+        max_length: at most so many words
+    Returns: list of N `Caption`s
+    Raises: ValueError if max_length is below 1.
+    """
+    return _decode(model, features, max_length, lambda log_probs: log_probs.argmax(1))
+
+
+@torch.inference_mode()
+def sample(model, features, temperature=1.0, top_k=None, top_p=None, seed=0, max_length=20):
+    """Draw each word at random, from the softmax of scores / temperature.
+
+    Inputs:
+        model, features, max_length: as for `greedy`
+        temperature: above 0; small values approach greedy decoding
+        top_k: draw from the k most probable words alone
+        top_p: draw from the fewest words that hold this share of the probability, in (0, 1]
+            (Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration")
+        seed: of the random numbers
+    Returns: list of N `Caption`s
+    Raises: ValueError for a value out of range.
+    """
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, not {temperature}")
+    if top_k is not None and top_k < 1:
+        raise ValueError(f"top_k must be at least 1, not {top_k}")
+    if top_p is not None and not 0 < top_p <= 1:
+        raise ValueError(f"top_p must be in (0, 1], not {top_p}")
+    generator = torch.Generator(device=features.device).manual_seed(seed)
+
+    def choose(log_probs):
+        probs, words = (log_probs / temperature).softmax(1).sort(dim=1, descending=True)
+        if top_k is not None:
+            probs[:, top_k:] = 0
+        if top_p is not None:
+            before = probs.cumsum(1) - probs
+            probs[before >= top_p] = 0
+        drawn = torch.multinomial(probs, 1, generator=generator)
+        return words.gather(1, drawn)[:, 0]
+
+    return _decode(model, features, max_length, choose)
+
+
+@torch.inference_mode()
+def beam(model, features, width=5, length_penalty=0.0, no_repeat_ngram=0, max_length=20):
+    """Keep the `width` most probable beginnings at each step.
+
+    Hypotheses are ranked by log-probability / length^length_penalty (Wu et al. 2016, "Google's
+    Neural Machine Translation System", without its constants); ended ones keep their place in
+    the beam while others overtake them or not.
+
+    Inputs:
+        model, features, max_length: as for `greedy`
+        width: hypotheses kept per image
+        length_penalty: 0 for the model's own objective; larger values favour long captions
+        no_repeat_ngram: no n words in a row occur twice; 0 to allow it
+    Returns: for each of N images a list of `width` `Caption`s, best first
+    Raises: ValueError if a value is out of range or width exceeds the words to choose from.
+    """
+    _check_length(max_length)
+    choices = len(model.vocabulary) - len(FORBIDDEN)
+    if not 1 <= width <= choices:
+        raise ValueError(f"width must be in [1, {choices}] for this vocabulary, not {width}")
+    state, A = model.start(features)
+    N, V, device = state[0].shape[0], len(model.vocabulary), state[0].device
+    state = tuple(s.repeat_interleave(width, 0) for s in state)
+    A = A.repeat_interleave(width, 0) if A is not None else None
+    first = torch.arange(N, device=device)[:, None] * width  # row of each image's first beam
+    ids = torch.empty(N * width, 0, dtype=torch.long, device=device)
+    words = torch.full((N * width,), START, device=device)
+    total = torch.full((N, width), -torch.inf, device=device)
+    total[:, 0] = 0  # all beams start alike: only the first one may branch
+    lengths = torch.zeros(N, width, device=device)
+    alphas = []
+    for _ in range(max_length + 1):
+        ended = (words == END) | (words == NULL)
+        if ended.all() or (ids.shape[1] == max_length):
+            break
+        scores, state, alpha = model.step(words, state, A)
+        log_probs = _allowed_log_probs(scores)
+        if no_repeat_ngram:
+            _forbid_repeats(log_probs, ids, no_repeat_ngram)
+        log_probs[ended] = -torch.inf
+        log_probs[ended, NULL] = 0  # an ended caption goes on, at no cost, with nothing
+        lengths = lengths + ~ended.view(N, width)
+        candidates = total[:, :, None] + log_probs.view(N, width, V)
+        ranks = candidates / lengths[:, :, None].clamp(min=1) ** length_penalty
+        best = ranks.flatten(1).topk(width, dim=1).indices  # (N, width)
+        total = candidates.flatten(1).gather(1, best)
+        lengths = lengths.gather(1, best // V)
+        rows, words = (first + best // V).flatten(), (best % V).flatten()
+        state = tuple(s[rows] for s in state)
+        ids = torch.cat([ids[rows], words[:, None]], 1)
+        alphas = [a[rows] for a in alphas]
+        if alpha is not None:
+            alphas.append(alpha[rows])
+    alpha = torch.stack(alphas, 1) if alphas else None
+    captions = _captions(model.vocabulary, ids, total.flatten(), alpha)
+    return [captions[n * width : (n + 1) * width] for n in range(N)]
+
+
+def _decode(model, features, max_length, choose):
+    """Decode one word after the other; `choose` picks words (N,) from log-probs (N, V)."""
+    _check_length(max_length)
+    state, A = model.start(features)
+    words = torch.full((state[0].shape[0],), START, device=state[0].device)
+    total = torch.zeros(len(words), device=words.device)
+    ids, alphas = [], []
+    for _ in range(max_length):
+        ended = (words == END) | (words == NULL)
+        if ended.all():
+            break
+        scores, state, alpha = model.step(words, state, A)
+        log_probs = _allowed_log_probs(scores)
+        words = choose(log_probs).masked_fill(ended, NULL)
+        total += log_probs.gather(1, words[:, None])[:, 0].masked_fill(ended, 0)
+        ids.append(words)
+        if alpha is not None:
+            alphas.append(alpha)
+    alpha = torch.stack(alphas, 1) if alphas else None
+    return _captions(model.vocabulary, torch.stack(ids, 1), total, alpha)
+
+
+def _allowed_log_probs(scores):
+    """Return the log-softmax of scores (N, V), with forbidden words set to minus infinity."""
+    log_probs = scores.float().log_softmax(1)
+    log_probs[:, FORBIDDEN] = -torch.inf
+    return log_probs
+
+
+def _forbid_repeats(log_probs, ids, n):
+    """Set to minus infinity each word that would end an n-gram that `ids` (N, T) has already."""
+    if ids.shape[1] < n:
+        return
+    ngrams = ids.unfold(1, n, 1)  # (N, T - n + 1, n)
+    latest = ids[:, ids.shape[1] - n + 1 :]  # (N, n - 1)
+    rows, places = (ngrams[:, :, :-1] == latest[:, None]).all(2).nonzero(as_tuple=True)
+    log_probs[rows, ngrams[rows, places, -1]] = -torch.inf
+
+
+def _captions(vocabulary, ids, log_probs, alpha):
+    """Make `Caption`s of ids (N, T), log-probabilities (N,) and alpha (N, T, P) or None."""
+    captions = []
+    for n, row in enumerate(ids.tolist()):
+        row = row[: row.index(END) + 1] if END in row else row
+        text = vocabulary.decode(row)
+        maps = alpha[n, : len(row)].float().cpu().numpy() if alpha is not None else None
+        captions.append(Caption(text, text.split(), row, float(log_probs[n]), maps))
+    return captions
+
+
+def _check_length(max_length):
+    if max_length < 1:
+        raise ValueError(f"max_length must be at least 1, not {max_length}")

@@ -1,0 +1,90 @@
+"""Image features, encoded once and kept in a memory-mapped file."""
+
+import hashlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.lib.format import open_memmap
+from tqdm.auto import tqdm
+
+from helpers.encoder import load_pixels
+from helpers.files import read_json, write_json
+
+SAVE_SECONDS = 10  # how often what is encoded is noted as surely on disk
+
+
+def encode_features(data, encoder, folder, batch_size=16, progress=True):
+    """Encode every picture of a data set, or open what an earlier call encoded.
+
+    The file's name is a hash of the encoder (backbone, weights, image size, pooling) and of
+    every picture's file, so that a change in any of them gives another file. Encoding that was
+    cut off goes on where it stopped.
+
+    Inputs:
+        data: CaptionedImages, I pictures
+        encoder: ImageEncoder
+        folder: where the features are kept, made where missing
+        batch_size: pictures per batch
+        progress: show a progress bar
+    Returns: memory-mapped float16 array in the order of `data.ids`, (I, P, C), or (I, C) for an
+        encoder that pools
+    Raises: ImageError for a picture that cannot be read; what was encoded before it is kept.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{data.name}-{data.split}-{encoder.backbone}-{cache_key(data, encoder)}"
+    whole, partial, state = (folder / f"{name}{end}" for end in (".npy", ".part", ".json"))
+    if not whole.exists():
+        _encode(data, encoder, partial, state, batch_size, progress)
+        partial.replace(whole)
+        state.unlink()
+    return np.load(whole, mmap_mode="r")
+
+
+def cache_key(data, encoder):
+    """Return 16 hex digits that change with the encoder and with any picture's file."""
+    digest = hashlib.sha256(encoder.fingerprint().encode())
+    for i in range(len(data)):
+        digest.update(data.fingerprint(i).encode())
+    return digest.hexdigest()[:16]
+
+
+def encode_images(encoder, images):
+    """Encode PIL images at once. Returns: features as a float32 tensor, (N, P, C) or (N, C)."""
+    pixels = torch.stack([load_pixels(image, encoder.image_size) for image in images])
+    with torch.inference_mode():
+        return encoder(pixels.to(encoder.mean.device)).float()
+
+
+def _encode(data, encoder, partial, state, batch_size, progress):
+    """Fill `partial` batch by batch; `state` tells how many pictures are surely on disk."""
+    done, saved_at = 0, time.monotonic()
+    if partial.exists() and state.exists():
+        done = read_json(state)["done"]
+        features = open_memmap(partial, mode="r+")
+    else:
+        shape = encode_images(encoder, [data.image(0)]).shape[1:]
+        features = open_memmap(partial, mode="w+", dtype=np.float16, shape=(len(data), *shape))
+
+    def load(start):
+        return [data.image(i) for i in range(start, min(start + batch_size, len(data)))]
+
+    bar = tqdm(
+        total=len(data), initial=done, desc=f"encode {data.split}", unit="image",
+        disable=not progress,
+    )  # fmt: skip
+    with ThreadPoolExecutor(max_workers=1) as reader, bar:
+        upcoming = reader.submit(load, done)  # pictures are decoded while others are encoded
+        while done < len(data):
+            images = upcoming.result()
+            upcoming = reader.submit(load, done + len(images))
+            features[done : done + len(images)] = encode_images(encoder, images).cpu().numpy()
+            done += len(images)
+            bar.update(len(images))
+            if time.monotonic() - saved_at > SAVE_SECONDS or done == len(data):
+                features.flush()
+                write_json(state, {"done": done})
+                saved_at = time.monotonic()

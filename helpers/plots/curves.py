@@ -1,0 +1,72 @@
+"""Curves of training runs."""
+
+import matplotlib.pyplot as plt
+
+from helpers.plots.style import COLORS, use_style
+
+
+def learning_curves(histories, score="BLEU-4"):
+    """Draw the training loss and a validation score against epochs, one line per run.
+
+    Inputs:
+        histories: dict from the run's name to what `training.train` returned
+        score: the record's key to draw on the right
+    Returns: matplotlib Figure
+    """
+    use_style()
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
+    for name, history in histories.items():
+        epochs = [record["epoch"] for record in history]
+        left.plot(epochs, [record["loss"] for record in history], marker=".", label=name)
+        right.plot(epochs, [record[score] for record in history], marker=".", label=name)
+    left.set(title="Training loss", xlabel="epoch", ylabel="nats per caption")
+    right.set(title="Validation score", xlabel="epoch", ylabel=f"{score} (0 to 1)")
+    right.set_ylim(bottom=0)
+    for axes in (left, right):
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        if len(histories) > 1:
+            axes.legend()
+    return figure
+
+
+def loss_curve(losses, unit="", floor=None):
+    """Draw the loss of every step on a logarithmic axis.
+
+    Inputs:
+        losses: one number per step
+        unit: what the loss is measured in
+        floor: a loss that no model can go below, drawn as a line
+    Returns: matplotlib Figure
+    """
+    use_style()
+    figure, axes = plt.subplots(figsize=(5.6, 3))
+    axes.semilogy(losses, label="training loss")
+    axes.set(title="Training loss", xlabel="step", ylabel=f"loss ({unit})" if unit else "loss")
+    if floor is not None:
+        axes.axhline(floor, color=COLORS["black"], linestyle="--", label="lowest possible loss")
+        axes.legend()
+    return figure
+
+
+def task_curves(histories, chance):
+    """Draw loss and accuracy of training and validation against epochs, one colour per run.
+
+    Inputs:
+        histories: dict from the run's name to a list of one record per epoch, with "train" and
+            "val", each a pair of loss and accuracy
+        chance: the accuracy of guessing, drawn as a line
+    Returns: matplotlib Figure
+    """
+    use_style()
+    figure, panels = plt.subplots(1, 2, figsize=(8.6, 3.4))
+    for (name, history), color in zip(histories.items(), COLORS.values(), strict=False):
+        epochs = range(1, len(history) + 1)
+        for split, style in (("train", "--"), ("val", "-")):
+            for axes, values in zip(panels, zip(*(r[split] for r in history), strict=True),
+                                    strict=True):  # fmt: skip
+                axes.plot(epochs, values, style, color=color, label=f"{name}, {split}")
+    panels[0].set(title="Loss", xlabel="epoch", ylabel="nats per sequence", ylim=(0, None))
+    panels[1].set(title="Accuracy", xlabel="epoch", ylabel="share right", ylim=(0, 1.03))
+    panels[1].axhline(chance, color="#555555", linewidth=1, linestyle=":", label="guessing")
+    panels[1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure

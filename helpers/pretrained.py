@@ -1,0 +1,91 @@
+"""Trained captioners on disk: a folder with config.json, vocab.json and model.safetensors."""
+
+from pathlib import Path
+
+import safetensors
+from safetensors.torch import load_file, save_file
+
+from helpers import decoding
+from helpers.captioner import CaptioningRNN
+from helpers.encoder import ImageEncoder
+from helpers.features import encode_images
+from helpers.files import DataError, atomic_write, read_json, write_json
+from helpers.vocabulary import Vocabulary
+
+FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
+DEFAULT = "flickr8k-lstm"
+
+
+class Captioner:
+    """An image encoder and a captioning model that belong together: photographs to sentences.
+
+    Inputs:
+        encoder: ImageEncoder
+        model: CaptioningRNN, trained on this encoder's features
+    """
+
+    def __init__(self, encoder, model):
+        self.encoder, self.model = encoder.eval(), model.eval()
+
+    def caption(self, images, width=1, **options):
+        """Describe pictures.
+
+        Inputs:
+            images: list of N PIL images, RGB
+            width: of the beam; 1 is greedy decoding
+            options: of `decoding.greedy` or `decoding.beam`, such as max_length
+        Returns: list of N `Caption`s
+        """
+        features = encode_images(self.encoder, images)
+        if width == 1:
+            return decoding.greedy(self.model, features, **options)
+        return [best[0] for best in decoding.beam(self.model, features, width, **options)]
+
+
+def save_captioner(folder, model, encoder):
+    """Write what `load_captioner` reads.
+
+    Inputs:
+        folder: where to, made where missing
+        model: CaptioningRNN
+        encoder: ImageEncoder; its ImageNet weights are not written, only its settings
+    """
+    folder = Path(folder)
+    model.vocabulary.save(folder / "vocab.json")
+    encoder_config = {name: getattr(encoder, name) for name in ("backbone", "pool", "image_size")}
+    write_json(folder / "config.json", {"model": model.sizes, "encoder": encoder_config})
+    with atomic_write(folder / "model.safetensors") as path:
+        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, path)
+
+
+def load_captioner(name=DEFAULT, device="cpu"):
+    """Load a captioner that this project ships, or one that `python -m helpers train` wrote.
+
+    Inputs:
+        name: the name of a folder in pretrained/, or the path of a folder
+        device: where to run it
+    Returns: Captioner
+    Raises: DataError naming the file that is missing, broken or does not fit the others
+    """
+    folder = FOLDER / name if (FOLDER / name).is_dir() else Path(name)
+    if not folder.is_dir():
+        shipped = ", ".join(sorted(path.name for path in FOLDER.iterdir() if path.is_dir()))
+        raise DataError(f"{name}: no such folder, and not one of the shipped models: {shipped}")
+    config, weights = folder / "config.json", folder / "model.safetensors"
+    vocabulary = Vocabulary.load(folder / "vocab.json")
+    sizes = read_json(config)
+    try:
+        model = CaptioningRNN(vocabulary, **sizes["model"])
+        encoder = ImageEncoder(**sizes["encoder"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{config}: not the configuration of a captioner ({error!r})") from error
+    try:
+        model.load_state_dict(load_file(weights))
+    except (OSError, safetensors.SafetensorError) as error:
+        raise DataError(f"{weights}: cannot be read ({error}); fetch it again") from error
+    except RuntimeError as error:
+        raise DataError(
+            f"{weights}: does not fit {config.name} and vocab.json beside it; "
+            f"the files are of different models ({error})"
+        ) from error
+    return Captioner(encoder.to(device), model.to(device))

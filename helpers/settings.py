@@ -1,0 +1,41 @@
+"""The options of a training run. Nothing heavy is imported here: `--help` shows them."""
+
+from dataclasses import dataclass, field
+
+
+class TrainingError(RuntimeError):
+    """Training cannot go on; the last checkpoint is whole."""
+
+
+def _option(default, text):
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass
+class TrainingSettings:
+    """How to train. Every field is an option of `python -m helpers train`.
+
+    Raises: ValueError naming a field that is out of range.
+    """
+
+    epochs: int = _option(12, "passes over all captions, at most")
+    batch_size: int = _option(128, "captions per step")
+    learning_rate: float = _option(1e-3, "peak of the one-cycle schedule")
+    weight_decay: float = _option(1e-2, "of AdamW")
+    label_smoothing: float = _option(0.1, "share of the target spread over all words, in [0, 1)")
+    clip_norm: float = _option(5.0, "largest norm of the gradient of all weights")
+    max_words: int = _option(25, "longer captions are cut")
+    averaging: float = _option(0.0, "decay of the running mean of the weights, 0 for none")
+    precision: str = _option("float32", "float32, or bf16 for mixed precision")
+    patience: int = _option(3, "stop after so many epochs without a better validation BLEU-4")
+    seed: int = _option(0, "of all random numbers")
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size", "learning_rate", "clip_norm", "max_words", "patience"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
+        for name in ("label_smoothing", "averaging"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be in [0, 1), not {getattr(self, name)}")
+        if self.precision not in ("float32", "bf16"):
+            raise ValueError(f"precision must be float32 or bf16, not {self.precision!r}")
