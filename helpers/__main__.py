@@ -39,6 +39,12 @@ def caption(options):
         {"photo": photo, "caption": result.text, "log_prob": result.log_prob}
         for photo, result in zip(options.photos, captions, strict=True)
     ]
+    if options.picture:
+        from helpers.plots import caption_gallery
+
+        texts = [record["caption"] for record in records]
+        figure = caption_gallery(images, texts, columns=min(3, len(images)), width=32)
+        figure.savefig(options.picture)
     if options.json:
         print(json.dumps(records, indent=1, ensure_ascii=False))
         return
@@ -151,6 +157,7 @@ def _parser():
     _beam_option(command)
     command.add_argument("--max-words", type=int, default=20, help="longest caption")
     command.add_argument("--json", action="store_true", help="print JSON")
+    command.add_argument("--picture", metavar="PNG", help="draw photographs and captions here")
 
     command = _command(commands, train, "train a captioner on your own data")
     _data_options(command)

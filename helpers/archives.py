@@ -31,17 +31,21 @@ class Archive:
         self.path = Path(path).expanduser()
         self._opened_by, self._opened = None, {}
         self._zip_of = {}  # name -> path of the zip that holds it, or None for a file on disk
-        if self.path.is_dir():
+        if os.path.isdir(self.path):
             self._add_folder(self.path, "", _DEPTH)
             zips = sorted(self.path.glob("*.zip"))
-        elif self.path.is_file():
+        elif self.path.suffix.lower() == ".zip" and os.path.isfile(self.path):
             zips = [self.path]
         else:
+            what = "not a folder or zip" if os.path.exists(self.path) else "no such file or folder"
             remedy = "give the folder or the zip archive that holds the data set"
-            raise DataError(f"{path}: no such file or folder; {remedy}")
+            raise DataError(f"{path}: {what}; {remedy}")
         for each in zips:
             self._add_zip(each)
-        self._by_tail = {"/".join(_tail(name)): name for name in reversed(self._zip_of)}
+        self._by_name, self._by_tail = {}, {}
+        for name in reversed(self._zip_of):  # so that of equals the first stays
+            folder, file_name = _tail(name)
+            self._by_name[file_name] = self._by_tail[f"{folder}/{file_name}"] = name
 
     def _add_folder(self, folder, prefix, depth):
         try:
@@ -82,8 +86,7 @@ class Archive:
 
     def find(self, file_name):
         """Give the first file called `file_name`, in whichever folder inside, or None."""
-        # a linear search, since only a handful of annotation files are ever looked for
-        return next((name for name in self._zip_of if _tail(name)[1] == file_name), None)
+        return self._by_name.get(file_name)
 
     def locate(self, file_name, folders):
         """Give the file called `file_name` in the first of some folders that holds it, or None.

@@ -67,6 +67,8 @@ class CaptioningRNN(nn.Module):
         projected = self._project(features)
         if self.cell_type == "attn":
             h, _ = self.cell(x, projected)  # (N, T, H)
+        elif self.cell_type == "lstm":
+            h = self.cell(x, projected, projected)  # (N, T, H)
         else:
             h = self.cell(x, projected)  # (N, T, H)
         scores = self.score(self.dropout(h))  # (N, T, V)
@@ -83,7 +85,7 @@ class CaptioningRNN(nn.Module):
             mean = projected.mean(1)
             return (mean, mean), projected
         if self.cell_type == "lstm":
-            return (projected, torch.zeros_like(projected)), None
+            return (projected, projected), None
         return (projected,), None
 
     def step(self, words, state, A=None):

@@ -3,8 +3,6 @@
 import functools
 import io
 import numbers
-import os
-import tempfile
 from pathlib import Path
 
 from helpers.archives import Archive
@@ -67,12 +65,12 @@ class CaptionedImages:
         """Tell in words what was left out and why; "" when nothing was."""
         parts = []
         if self.missing:
-            parts.append(f"{len(self.missing):,} images without a file (first {self.missing[0]})")
+            parts.append(f"images without a file: {len(self.missing):,} (first {self.missing[0]})")
         if self.uncaptioned:
             first = self.uncaptioned[0]
-            parts.append(f"{len(self.uncaptioned):,} images without a caption (first {first})")
+            parts.append(f"images without a caption: {len(self.uncaptioned):,} (first {first})")
         if self.blank:
-            parts.append(f"{self.blank:,} captions without text")
+            parts.append(f"captions without text: {self.blank:,}")
         return ", ".join(parts)
 
     @functools.cached_property
@@ -160,19 +158,6 @@ def load_captions(source, split, format=None, strict=False):
 
 def _draw_scenes():
     """Give the folder of the built-in data set, drawn first where it is not there."""
-    folder = Path(__file__).resolve().parents[1] / "data" / "scenes"
-    if folder.is_dir():
-        return folder
-    from helpers.scenes import generate_scenes
+    from helpers.scenes import generate_scenes  # here, since other data sets need none of it
 
-    folder.parent.mkdir(exist_ok=True)
-    # Drawn under another name: a process that is killed leaves no half set, two do not mix.
-    with tempfile.TemporaryDirectory(prefix=".scenes-", dir=folder.parent) as temporary:
-        drawn = Path(temporary) / "scenes"
-        generate_scenes(drawn)
-        try:
-            os.replace(drawn, folder)
-        except OSError:
-            if not folder.is_dir():  # else another process was the first to finish
-                raise
-    return folder
+    return generate_scenes(Path(__file__).resolve().parents[1] / "data" / "scenes")

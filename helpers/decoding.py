@@ -137,6 +137,25 @@ def beam(model, features, width=5, length_penalty=0.0, no_repeat_ngram=0, max_le
     return [captions[n * width : (n + 1) * width] for n in range(N)]
 
 
+@torch.inference_mode()
+def replay(model, features, ids):
+    """Recompute what a model thought while it said a caption.
+
+    Inputs:
+        model: CaptioningRNN, in evaluation mode
+        features: of one image, with a leading dimension of 1
+        ids: the caption's ids, T of them, without <START>
+    Returns: log-probabilities of every word at every step, (T, V); the caption's own
+        log-probability is the sum of entries [t, ids[t]]
+    """
+    state, A = model.start(features)
+    rows = []
+    for word in [START, *ids[:-1]]:
+        scores, state, _ = model.step(torch.tensor([word], device=features.device), state, A)
+        rows.append(scores[0].float().log_softmax(0))
+    return torch.stack(rows)
+
+
 def _decode(model, features, max_length, choose):
     """Decode one word after the other; `choose` picks words (N,) from log-probs (N, V)."""
     _check_length(max_length)

@@ -111,7 +111,7 @@ class Trial:
     def __init__(self, name, seed):
         self.name = name
         self.model = _model(name)
-        if self.model not in KERNELS or not hasattr(kernels, name):
+        if self.model not in KERNELS or name not in kernels.__all__:
             known = [kernel for kernel in kernels.__all__ if _model(kernel) in KERNELS]
             raise ValueError(f"no kernel of ours is called {name!r}; there are: {', '.join(known)}")
         rng = np.random.default_rng(seed)
@@ -195,18 +195,15 @@ class Trial:
                 for text, mistake in FORWARD_MISTAKES
             ]
         upstream, names = list(self.upstream.values()), " and ".join(self.upstream)
-        tried = [
-            (f"{what}: it uses the {place} one's {names} alone", {}, axis, row)
+
+        def gradients(mistake, axis=None, row=None):
+            given = _part(upstream, axis, row)
+            return dissection.backward_with(mistake, self.model, inputs, given)
+
+        return [(text, gradients(mistake)) for text, mistake in BACKWARD_MISTAKES] + [
+            (f"{what}: it comes from the {place} one's {names} alone", gradients({}, axis, row))
             for axis, what in enumerate(PLACES)
             for place, row in (("first", 0), ("last", -1))
-        ]
-        tried += [(text, mistake, None, None) for text, mistake in BACKWARD_MISTAKES]
-        return [
-            (
-                text,
-                dissection.backward_with(mistake, self.model, inputs, _part(upstream, axis, row)),
-            )
-            for text, mistake, axis, row in tried
         ]
 
 

@@ -62,23 +62,26 @@ def _all_needs(layout):
     return dict.fromkeys(file for files in layout.needs.values() for file in files)
 
 
+def _refuse(where, problem):
+    raise DataError(f"{' '.join(map(str, where))}: {problem}")
+
+
 def _field(entry, key, kinds, where):
     """Give `entry[key]`, and check that it is there and of one of the kinds."""
     if not isinstance(entry, dict) or key not in entry:
-        raise DataError(f"{' '.join(map(str, where))}: '{key}' is missing; fetch the file again")
+        _refuse(where, f"'{key}' is missing; fetch the file again")
     value = entry[key]
     if not isinstance(value, kinds) or isinstance(value, bool):
         kinds = kinds if isinstance(kinds, tuple) else (kinds,)
         expected = " or ".join(kind.__name__ for kind in kinds)
-        found = f"'{key}' is {value!r:.60}"
-        raise DataError(f"{' '.join(map(str, where))}: {found}; expected {expected}")
+        _refuse(where, f"'{key}' is {value!r:.60}; expected {expected}")
     return value
 
 
-def _known(image_id, known, where):
-    if image_id not in known:
-        problem = f"image {image_id!r} is not among 'images'"
-        raise DataError(f"{' '.join(map(str, where))}: {problem}; the file is cut or mixed up")
+def _entries(content, key, label):
+    """Go through a list of a JSON file; give each entry, and where it stands for an error."""
+    for k, entry in enumerate(_field(content, key, list, (label,))):
+        yield entry, (label, key, k)
 
 
 # COCO Captions (Chen et al. 2015, https://cocodataset.org/#format-data): JSON with `images`
@@ -89,17 +92,15 @@ def _read_coco(archive, split, year=""):
     name = archive.find(f"captions_{split}{year}.json")
     label, content = archive.label(name), archive.read_json(name)
     images = {}
-    for k, image in enumerate(_field(content, "images", list, (label,))):
-        where = (label, "images", k)
+    for image, where in _entries(content, "images", label):
         image_id = _field(image, "id", (int, str), where)
         if image_id in images:
-            raise DataError(f"{label} images {k}: id {image_id!r} stands twice; keep one")
-        file = _field(image, "file_name", str, where)
-        images[image_id] = Record(image_id, file, None, [])
-    for k, annotation in enumerate(_field(content, "annotations", list, (label,))):
-        where = (label, "annotations", k)
+            _refuse(where, f"id {image_id!r} stands twice; keep one")
+        images[image_id] = Record(image_id, _field(image, "file_name", str, where), None, [])
+    for annotation, where in _entries(content, "annotations", label):
         image_id = _field(annotation, "image_id", (int, str), where)
-        _known(image_id, images, where)
+        if image_id not in images:
+            _refuse(where, f"image {image_id!r} is not among 'images'; fetch the file again")
         images[image_id].captions.append(_field(annotation, "caption", str, where))
     folders = (f"{split}{year}", split, "images", "")
     return [_with_path(record, archive, folders) for record in images.values()]
@@ -133,20 +134,19 @@ class Instances:
     def boxes(self):
         """Map the id of an image to a list of (category, x, y, width, height), in pixels."""
         label, content = self._archive.label(self._name), self._archive.read_json(self._name)
-        categories = {}
-        for k, category in enumerate(_field(content, "categories", list, (label,))):
-            where = (label, "categories", k)
-            categories[_field(category, "id", int, where)] = _field(category, "name", str, where)
+        categories = {
+            _field(category, "id", int, where): _field(category, "name", str, where)
+            for category, where in _entries(content, "categories", label)
+        }
         boxes = {}
-        for k, annotation in enumerate(_field(content, "annotations", list, (label,))):
-            where = (label, "annotations", k)
+        for annotation, where in _entries(content, "annotations", label):
             image_id = _field(annotation, "image_id", (int, str), where)
             category = categories.get(_field(annotation, "category_id", int, where))
             box = _field(annotation, "bbox", list, where)
             if category is None:
-                raise DataError(f"{label} annotations {k}: its category is not in 'categories'")
+                _refuse(where, "its category is not in 'categories'; fetch the file again")
             if len(box) != 4 or not all(isinstance(value, (int, float)) for value in box):
-                raise DataError(f"{label} annotations {k}: bbox {box!r:.60} is not x, y, w, h")
+                _refuse(where, f"bbox {box!r:.60} is not x, y, width, height")
             boxes.setdefault(image_id, []).append((category, *box))
         return boxes
 
@@ -166,7 +166,7 @@ def _lines(archive, name):
     """Give the number and the text of each line that is not blank."""
     # not splitlines(), which also breaks at characters that may stand in a caption
     lines = enumerate(archive.read_text(name).split("\n"), start=1)
-    return [(number, line.rstrip("\r")) for number, line in lines if line.strip()]
+    return [(number, line) for number, line in lines if line.strip()]
 
 
 def _read_flickr8k(archive, split):
@@ -176,14 +176,17 @@ def _read_flickr8k(archive, split):
         key, tab, caption = line.partition("\t")
         image, number_sign, _ = key.rpartition("#")
         if not (tab and number_sign):
-            expected = "expected name.jpg#number, a tab and a caption"
-            raise DataError(f"{archive.label(name)} line {number}: {expected}")
+            where = (archive.label(name), "line", number)
+            _refuse(where, "expected name.jpg#number, a tab and a caption")
         captions.setdefault(image, []).append(caption)
     return _flickr8k_records(archive, _flickr8k_list(archive, split), captions)
 
 
 def _flickr8k_list(archive, split):
-    return [line.strip() for _, line in _lines(archive, archive.find(_FLICKR8K_LISTS[split]))]
+    name = archive.find(_FLICKR8K_LISTS[split])
+    if name is None:
+        _refuse([archive.path], f"{_FLICKR8K_LISTS[split]} is missing; put it beside the others")
+    return [line.strip() for _, line in _lines(archive, name)]
 
 
 def _flickr8k_records(archive, images, captions):
@@ -204,16 +207,16 @@ def _read_flickr8k_kaggle(archive, split):
     captions = {}
     try:
         if next(rows, None) != ["image", "caption"]:
-            raise DataError(f"{archive.label(name)}: the first line is not 'image,caption'")
+            _refuse([archive.label(name)], "the first line is not 'image,caption'")
         for row in filter(None, rows):
             if len(row) < 2:
-                where = f"{archive.label(name)} line {rows.line_num}"
-                raise DataError(f"{where}: expected name.jpg, a comma and a caption")
+                where = (archive.label(name), "line", rows.line_num)
+                _refuse(where, "expected name.jpg, a comma and a caption")
             # a caption whose commas nobody quoted comes in several pieces
             captions.setdefault(row[0], []).append(",".join(row[1:]))
     except csv.Error as error:
-        raise DataError(f"{archive.label(name)} line {rows.line_num}: {error}") from error
-    if archive.find(_FLICKR8K_LISTS[split]):
+        _refuse((archive.label(name), "line", rows.line_num), error)
+    if any(map(archive.find, _FLICKR8K_LISTS.values())):
         images = _flickr8k_list(archive, split)
     else:
         splits = ("val", "test", *["train"] * 6)

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import warnings
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -28,7 +27,7 @@ def open_image(file, name=None):
     white, and 16-bit greys are scaled to 8 bits (not clipped, as a plain conversion would).
 
     Inputs:
-    - file: path, or a binary file object
+    - file: path, or a binary file object at its start
     - name: what to call the picture in an error; by default its path
 
     Returns: PIL image of mode "RGB", 8 bits per channel
@@ -36,15 +35,17 @@ def open_image(file, name=None):
     Raises: ImageError naming the file when it is missing, a folder, empty, cut off, too large
     to be a photograph, or not an image
     """
-    if not isinstance(file, (str, os.PathLike)):
+    if hasattr(file, "read"):
         return _decode(file, name or getattr(file, "name", "image"))
-    path = Path(file).expanduser()
+    if not isinstance(file, (str, os.PathLike)):
+        raise TypeError(f"file: expected a path or a binary file, got {type(file).__name__}")
+    path = os.path.expanduser(file)
     name = name or str(file)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise ImageError(f"{name}: is a folder; give the path of a picture")
-    if not path.exists():
+    if not os.path.exists(path):
         raise ImageError(f"{name}: no such file")
-    if not path.is_file():  # a pipe would wait for ever
+    if not os.path.isfile(path):  # a pipe would wait for ever
         raise ImageError(f"{name}: is not a regular file")
     try:
         with open(path, "rb") as opened:

@@ -95,14 +95,28 @@ class RNN(_Cell):
         return next_h, (next_h,)
 
 
-class LSTM(_Cell):
-    """LSTM layer on `lstm_forward` and `lstm_backward`; gates in the order i, f, o, g."""
+class _GatedCell(_Cell):
+    """Weights of four gates, i, f, o, g; the forget gate starts open, with a bias of 1.
+
+    Jozefowicz, Zaremba and Sutskever 2015, "An Empirical Exploration of Recurrent Network
+    Architectures".
+    """
 
     gates = 4
 
-    def forward(self, x, h0):
-        """Inputs: x (N, T, D), h0 (N, H); the cell state starts at 0. Returns: h (N, T, H)."""
-        return lstm(x, h0, self.Wx, self.Wh, self.b)
+    def __init__(self, input_dim, hidden_dim):
+        super().__init__(input_dim, hidden_dim)
+        with torch.no_grad():
+            self.b[hidden_dim : 2 * hidden_dim] = 1
+
+
+class LSTM(_GatedCell):
+    """LSTM layer on `lstm_forward` and `lstm_backward`; gates in the order i, f, o, g."""
+
+    def forward(self, x, h0, c0=None):
+        """Inputs: x (N, T, D), h0 and c0 (N, H); c0 = 0 if None. Returns: h (N, T, H)."""
+        initial = () if c0 is None else (c0,)
+        return lstm(x, h0, self.Wx, self.Wh, self.b, *initial)
 
     def step(self, x, state):
         """Inputs: x (N, D), state: (h, c) of (N, H) each. Returns: next_h (N, H), next state."""
@@ -110,10 +124,8 @@ class LSTM(_Cell):
         return next_h, (next_h, next_c)
 
 
-class AttentionLSTM(_Cell):
+class AttentionLSTM(_GatedCell):
     """LSTM layer that attends to image positions A (N, P, H) before each step."""
-
-    gates = 4
 
     def _rows(self, input_dim, hidden_dim):
         return super()._rows(input_dim, hidden_dim) | {"Wattn": (hidden_dim,)}

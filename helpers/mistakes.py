@@ -75,6 +75,7 @@ FORWARD_MISTAKES = [
     ("the softmax is missing", {"softmax": keep}),
     ("the softmax goes over the batch, not the positions", {"softmax": lambda s: s.softmax(dim=0)}),
     ("the mask is ignored", {"mask": torch.ones_like, "mask_of_target": torch.ones_like}),
+    ("the mask holds for the target words alone, not for the softmax", {"mask": torch.ones_like}),
     ("the scores of masked targets are subtracted too", {"mask_of_target": torch.ones_like}),
     ("the 1 at the target word is not subtracted", {"target": _cut}),
 ]

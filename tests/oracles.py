@@ -161,7 +161,9 @@ def differentiate(plain, inputs, upstream):
     wanted = {key: t.requires_grad_() for key, t in tensors.items() if t.is_floating_point()}
     outputs = plain(**tensors)
     taken = outputs[: len(upstream)]
-    gradients = torch.autograd.grad(taken, list(wanted.values()), [torch.tensor(d) for d in upstream])
+    gradients = torch.autograd.grad(
+        taken, list(wanted.values()), [torch.tensor(d) for d in upstream]
+    )
     return outputs, dict(zip(wanted, gradients, strict=True))
 
 

@@ -76,9 +76,10 @@ def lstm_forward(x, h0, Wx, Wh, b):
 def lstm_backward(dh, cache):
     dx, dprev_h, dprev_c, sums = [], 0 * dh[:, 0], 0 * dh[:, 0], [0, 0, 0]
     for t in reversed(range(dh.shape[1])):
-        dx_t, dprev_h, dprev_c, *dweights = lstm_step_backward(dh[:, t] + dprev_h, dprev_c, cache[t])
+        step = lstm_step_backward(dh[:, t] + dprev_h, dprev_c, cache[t])
+        dx_t, dprev_h, dprev_c, *dweights = step
         dx.insert(0, dx_t)
-        sums = [total + new for total, new in zip(sums, dweights)]
+        sums = [total + new for total, new in zip(sums, dweights, strict=True)]
     return np.stack(dx, axis=1), dprev_h, *sums
 
 
@@ -134,7 +135,7 @@ def attention_lstm_backward(dh, cache):
         dprev_h = dprev_h + dquery
         dA = dA + dA_t
         dx.insert(0, dx_t)
-        sums = [total + new for total, new in zip(sums, dweights)]
+        sums = [total + new for total, new in zip(sums, dweights, strict=True)]
     dmean = dprev_h + dprev_c
     dA = dA + dmean[:, None] / dA.shape[1]
     return np.stack(dx, axis=1), dA, *sums
@@ -161,9 +162,9 @@ def temporal_affine_backward(dout, cache):
 
 
 def temporal_softmax_loss(scores, y, mask):
-    N, T, V = scores.shape
+    N, V, seen = len(scores), scores.shape[2], mask[..., None]
     probs = np.exp(scores) / np.exp(scores).sum(axis=2, keepdims=True)
     target = np.eye(V)[y]
     loss = -(mask * np.log((probs * target).sum(axis=2))).sum() / N
-    dscores = (probs - target) * mask[..., None] / N
+    dscores = (probs - target) * seen / N
     return loss, dscores

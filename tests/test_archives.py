@@ -123,6 +123,12 @@ def test_a_missing_path_is_refused(tmp_path):
         Archive(tmp_path / "nowhere")
 
 
+def test_an_annotation_file_alone_is_not_a_data_set(tmp_path):
+    write_files(tmp_path, {"captions_train2017.json": {}})
+    with pytest.raises(DataError, match=r"captions_train2017\.json: not a folder or zip; give the"):
+        Archive(tmp_path / "captions_train2017.json")
+
+
 @pytest.mark.parametrize("folder", [True, False])
 def test_a_truncated_zip_is_refused_by_name(tmp_path, folder):
     path = write_zip(tmp_path / "train2017.zip", FILES)

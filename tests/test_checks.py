@@ -96,7 +96,9 @@ def test_a_bound_that_nothing_is_below_always_fails(bound):
         check("dWx", ONE, ONE, bound)
 
 
-@pytest.mark.parametrize("value", [0.4, math.nan, -math.inf, np.ones(2), np.ones(0), "1", None, True])
+@pytest.mark.parametrize(
+    "value", [0.4, math.nan, -math.inf, np.ones(2), np.ones(0), "1", None, True]
+)
 def test_a_number_below_its_bound_fails(value):
     with pytest.raises(AssertionError, match="BLEU-4"):
         check_at_least("BLEU-4", value, 0.45)
@@ -110,7 +112,10 @@ def test_a_number_above_its_bound_fails(value):
 
 @pytest.mark.parametrize("convert", [np.asarray, torch.tensor])
 def test_numerical_gradient_of_a_product_and_of_a_loss(convert):
-    x, W = convert(np.linspace(-1, 1, 6).reshape(2, 3)), convert(np.linspace(0, 2, 12).reshape(3, 4))
+    x, W = (
+        convert(np.linspace(-1, 1, 6).reshape(2, 3)),
+        convert(np.linspace(0, 2, 12).reshape(3, 4)),
+    )
     df = convert(np.linspace(1, 3, 8).reshape(2, 4))
     gradient = numerical_gradient(lambda W: x @ W, W, df)
     assert type(gradient) is type(W)
@@ -137,7 +142,12 @@ def test_numerical_gradient_moves_the_weights_of_a_model_and_of_a_view():
     gradient = numerical_gradient(lambda _: layer(x).sum(), layer.weight)
     check("dweight", gradient, np.ones((2, 3)), 1e-8)
     view = np.arange(6.0).reshape(2, 3).T
-    check("dview", numerical_gradient(lambda x: x, view, 2 * np.ones((3, 2))), np.full((3, 2), 2), 1e-8)
+    check(
+        "dview",
+        numerical_gradient(lambda x: x, view, 2 * np.ones((3, 2))),
+        np.full((3, 2), 2),
+        1e-8,
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 import io
 import pickle
 import re
-import sys
 from collections import Counter
 from types import SimpleNamespace
 
@@ -102,6 +101,14 @@ def test_flickr8k_from_kaggle_uses_the_authors_lists_beside_it(tmp_path):
     assert load_captions(tmp_path, "train").ids == ["0_ab.jpg", "1_ab.jpg"]
 
 
+def test_no_image_is_in_two_splits_when_one_of_the_lists_is_missing(tmp_path):
+    lists = layouts.flickr8k_text()
+    del lists["Flickr8k.token.txt"]
+    write_files(tmp_path, layouts.kaggle(64) | lists)
+    with pytest.raises(DataError, match=r"Flickr_8k\.testImages\.txt is missing"):
+        load_captions(tmp_path, "test")
+
+
 def test_kaggle_captions_with_commas_that_nobody_quoted(tmp_path):
     files = layouts.kaggle(1) | {"captions.txt": "image,caption\r\n0_ab.jpg,A red, big dog .\r\n"}
     write_files(tmp_path, files)
@@ -160,7 +167,7 @@ def test_images_of_two_splits_with_the_same_name_are_told_apart(tmp_path):
     assert load_captions(tmp_path, "train").image(0).size == (8, 6)
     assert load_captions(tmp_path, "val").image(0).size == (40, 30)
     (tmp_path / "train" / "000000000000.jpg").unlink()
-    with pytest.raises(DataError, match="1 images without a file"):
+    with pytest.raises(DataError, match="images without a file: 1"):
         load_captions(tmp_path, "train")
 
 
@@ -171,38 +178,14 @@ def test_a_file_name_may_hold_its_folder(tmp_path):
     assert load_captions(tmp_path, "val").files == ["Photos/000000000000.jpg"]
 
 
-def test_the_scenes_are_drawn_once(tmp_path, monkeypatch):
-    calls = []
-
-    def generate_scenes(folder):
-        calls.append(folder)
-        write_files(folder, layouts.coco("train") | layouts.coco("val", 2))
-
-    monkeypatch.setitem(
-        sys.modules, "helpers.scenes", SimpleNamespace(generate_scenes=generate_scenes)
-    )
+def test_the_scenes_are_drawn_into_the_data_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(coco, "__file__", str(tmp_path / "helpers" / "coco.py"))
-    train, val = (load_captions("scenes", split) for split in ("train", "val"))
-    assert described(train)[:3] == ("scenes", "train", 3)
-    assert described(val)[:3] == ("scenes", "val", 2)
-    assert train.boxes[0][0][0] == "dog"
-    assert len(calls) == 1
-    assert [each.name for each in (tmp_path / "data").iterdir()] == ["scenes"]
-
-
-def test_drawing_the_scenes_may_fail_and_be_tried_again(tmp_path, monkeypatch):
-    def generate_scenes(folder):
-        write_files(folder, layouts.coco_images(1, "train"))
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setitem(
-        sys.modules, "helpers.scenes", SimpleNamespace(generate_scenes=generate_scenes)
-    )
-    monkeypatch.setattr(coco, "__file__", str(tmp_path / "helpers" / "coco.py"))
-    for _ in range(2):
-        with pytest.raises(OSError, match="No space"):
-            load_captions("scenes", "train")
-    assert list((tmp_path / "data").iterdir()) == []
+    monkeypatch.setattr("helpers.scenes.generate_scenes.__defaults__", (4, 2, 0, None))
+    train, val = (load_captions("scenes", split, strict=True) for split in ("train", "val"))
+    assert (train.name, train.split, len(train), len(val)) == ("scenes", "train", 4, 2)
+    assert train.image(0).size == (224, 224)
+    assert all(train.boxes) and all(val.boxes)
+    assert (tmp_path / "data" / "scenes" / "train").is_dir()
 
 
 # What is left out, and what is refused
@@ -213,14 +196,14 @@ def test_missing_images_are_left_out_and_listed(tmp_path):
     (tmp_path / "Flicker8k_Dataset" / "0_ab.jpg").unlink()
     data = load_captions(tmp_path, "train")
     assert data.ids == ["1_ab.jpg"] and data.missing == ["0_ab.jpg"]
-    assert "left out: 1 images without a file (first 0_ab.jpg)" in repr(data)
-    with pytest.raises(DataError, match=r"1 images without a file \(first 0_ab\.jpg\)"):
+    assert "left out: images without a file: 1 (first 0_ab.jpg)" in repr(data)
+    with pytest.raises(DataError, match=r"images without a file: 1 \(first 0_ab\.jpg\)"):
         load_captions(tmp_path, "train", strict=True)
 
 
 def test_without_any_image_nothing_is_left(tmp_path):
     write_files(tmp_path, layouts.flickr8k_text())
-    with pytest.raises(DataError, match="2 images without a file.*put the images or their zip"):
+    with pytest.raises(DataError, match="images without a file: 2.*put the images or their zip"):
         load_captions(tmp_path, "train")
 
 
@@ -232,7 +215,7 @@ def test_images_without_captions_and_blank_captions_are_left_out_and_counted(tmp
     data = load_captions(tmp_path, "train")
     assert data.ids == [0, 2] and list(map(len, data.captions)) == [4, 5]
     assert data.uncaptioned == ["000000000001.jpg"] and data.blank == 1
-    with pytest.raises(DataError, match="1 images without a caption.*1 captions without text"):
+    with pytest.raises(DataError, match="without a caption: 1 .*captions without text: 1"):
         load_captions(tmp_path, "train", strict=True)
 
 
@@ -244,6 +227,14 @@ def test_captions_in_any_script_are_kept_and_line_breaks_are_not(tmp_path):
     write_files(tmp_path, {"captions_train2017.json": content} | layouts.coco_images(1))
     captions = load_captions(tmp_path, "train", strict=True).captions[0]
     assert captions == ["Un café à Paris", "一只猫", "a dog runs", "\U0001f415", "naïve"]
+
+
+def test_an_image_that_a_list_names_twice_comes_once(tmp_path):
+    texts = layouts.flickr8k_text() | {
+        "Flickr_8k.trainImages.txt": "1_ab.jpg\r\n0_ab.jpg\n1_ab.jpg"
+    }
+    write_files(tmp_path, layouts.flickr8k_images() | texts)
+    assert load_captions(tmp_path, "train").ids == ["1_ab.jpg", "0_ab.jpg"]
 
 
 def test_an_unusual_character_does_not_break_a_line_of_flickr8k(tmp_path):
@@ -282,6 +273,7 @@ BAD_CAPTIONS = {
         "'file_name' is 7; expected str",
     ),
     "id a list": (changed(["images", 0, "id"], [1]), "images 0: 'id' is .*expected int or str"),
+    "id true": (changed(["images", 1, "id"], True), "images 1: 'id' is True; expected int or str"),
     "same id twice": (changed(["images", 0, "id"], 1), "images 1: id 1 stands twice"),
     "image is null": (changed(["images", 1], 5), "images 1: 'id' is missing"),
     "unknown image": (
@@ -319,14 +311,14 @@ BAD_INSTANCES = {
             "categories": [{"id": 1, "name": "dog"}],
             "annotations": [{"image_id": 0, "category_id": 1, "bbox": [0, 1, 2]}],
         },
-        "annotations 0: bbox .0, 1, 2. is not x, y, w, h",
+        "annotations 0: bbox .0, 1, 2. is not x, y, width, height",
     ),
     "box of text": (
         {
             "categories": [{"id": 1, "name": "dog"}],
             "annotations": [{"image_id": 0, "category_id": 1, "bbox": ["a"] * 4}],
         },
-        "is not x, y, w, h",
+        "is not x, y, width, height",
     ),
 }
 

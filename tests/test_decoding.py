@@ -5,7 +5,7 @@ import pytest
 import torch
 from small import VOCABULARY, small_features, small_model
 
-from helpers.decoding import FORBIDDEN, beam, greedy, sample
+from helpers.decoding import FORBIDDEN, beam, greedy, replay, sample
 from helpers.vocabulary import END, START
 
 CELLS = ["rnn", "lstm", "attn"]
@@ -19,13 +19,9 @@ def case(request):
 
 def recomputed_log_prob(model, features, ids):
     """Score a caption word by word, one image at a time."""
-    state, A = model.start(features)
-    word, total = START, 0.0
-    for following in ids:
-        scores, state, _ = model.step(torch.tensor([word]), state, A)
-        total += scores.log_softmax(1)[0, following].item()
-        word = following
-    return total
+    log_probs = replay(model, features, ids)
+    torch.testing.assert_close(log_probs.exp().sum(1), torch.ones(len(ids)))
+    return sum(log_probs[t, word].item() for t, word in enumerate(ids))
 
 
 def test_log_probs_are_the_models_own(case):

@@ -17,6 +17,15 @@ def test_atomic_write_replaces_the_file_and_leaves_nothing_beside(tmp_path):
     assert [each.name for each in path.parent.iterdir()] == ["log.json"]
 
 
+def test_whoever_reads_the_old_file_reads_on(tmp_path):
+    path = tmp_path / "log"
+    path.write_text("old")
+    with open(path) as reader:
+        with atomic_write(path) as temporary:
+            temporary.write_text("new")
+        assert reader.read() == "old"
+
+
 @pytest.mark.parametrize("error", [ValueError, OSError(28, "No space left"), KeyboardInterrupt])
 def test_atomic_write_keeps_the_old_file_when_writing_fails(tmp_path, error):
     path = tmp_path / "weights.bin"

@@ -77,6 +77,15 @@ def test_16_bit_greys_are_scaled_not_clipped(format):
     assert (np.asarray(opened) == np.asarray(opened)[..., :1]).all()
 
 
+def test_16_bit_greys_that_pillow_knows_by_other_modes():
+    values = np.array([[0, 1000, 65535]], dtype=">u2").tobytes()
+    portable = io.BytesIO(b"P5 3 1 65535\n" + values)
+    big_endian = encode(Image.frombytes("I;16B", (3, 1), values), "TIFF")
+    for file, mode in ((portable, "I"), (big_endian, "I;16B")):
+        assert Image.open(file).mode == mode
+        assert np.asarray(open_image(file))[0, :, 0].tolist() == [0, 4, 255]
+
+
 def test_floating_point_pictures_from_0_to_1():
     values = np.array([[0.0, 0.2, 1.0]], dtype=np.float32)
     opened = open_image(encode(Image.fromarray(values), "TIFF"))
@@ -200,6 +209,13 @@ def test_missing_files_and_folders_are_refused_by_name(tmp_path):
         open_image(tmp_path)
     with pytest.raises(ImageError, match="is not a regular file"):
         open_image("/dev/null")
+    with pytest.raises(ImageError, match="no such file"):
+        open_image("long" * 2000)
+
+
+def test_what_is_no_file_at_all_is_a_type_error():
+    with pytest.raises(TypeError, match="file: expected a path or a binary file, got ndarray"):
+        open_image(np.zeros((3, 3)))
 
 
 def test_a_decompression_bomb_is_refused_and_a_large_photo_is_not(monkeypatch, recwarn):

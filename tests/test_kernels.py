@@ -7,10 +7,10 @@ import array_api_compat
 import numpy as np
 import pytest
 import torch
+from oracles import SHAPES, backward_of, forward_of, random_inputs, random_upstream
 
 from helpers import kernels
 from helpers.checks import check, check_norm, published
-from oracles import SHAPES, backward_of, forward_of, random_inputs, random_upstream
 
 every_kernel = pytest.mark.parametrize("name", SHAPES)
 

@@ -30,7 +30,11 @@ ONE = np.zeros((2, 4))
             r"^Wh must have shape \(H, 4H\) with H = 5, but its shape is \(5, 18\)$",
         ),
         ({"b": (np.zeros(18), "4H")}, ValueError, "^b must have shape"),
-        ({"x": ([[1.0]], "N D")}, TypeError, "^x must be a NumPy array or a torch tensor, not list"),
+        (
+            {"x": ([[1.0]], "N D")},
+            TypeError,
+            "^x must be a NumPy array or a torch tensor, not list",
+        ),
         ({"x": (None, "N D")}, TypeError, "^x must be .* not NoneType"),
         ({"x": (ONE.astype(int), "N D")}, TypeError, "^x must hold floating point .* not int64"),
         ({"x": (ONE > 0, "N D")}, TypeError, "^x must hold floating point numbers, not bool"),

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from oracles import assert_gradients, random_inputs
 
 from helpers.checks import check_norm
 from helpers.kernels import (
@@ -10,7 +11,6 @@ from helpers.kernels import (
     lstm_forward,
     lstm_step_forward,
 )
-from oracles import assert_gradients, random_inputs
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from oracles import assert_gradients, differentiate, plain_lstm, random_inputs
 
 from helpers.checks import check_norm
 from helpers.kernels import (
@@ -9,7 +10,6 @@ from helpers.kernels import (
     lstm_gates_forward,
     lstm_step_forward,
 )
-from oracles import assert_gradients, differentiate, plain_lstm, random_inputs
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -29,7 +29,7 @@ def test_sequence_gradients_from_a_given_cell_state():
     dh = np.random.default_rng(1).normal(size=h.shape)
     (plain,), gradients = differentiate(plain_lstm, inputs, [dh])
     check_norm("h", h, plain, 1e-14)
-    for key, gradient in zip(["x", "h0", "Wx", "Wh", "b"], lstm_backward(dh, cache), strict=True):
+    for key, gradient in zip(["x", "h0", "Wx", "Wh", "b", "c0"], lstm_backward(dh, cache), strict=True):
         check_norm(f"d{key}", gradient, gradients[key], 1e-10)
 
 
@@ -49,7 +49,11 @@ def test_gates_stand_in_the_order_i_f_o_g():
     """Shut or open one gate at a time; prev_c = 2 and g = tanh(0.5) tell which one it was."""
     off, on, some = -50.0, 50.0, 0.5
     g = np.tanh(0.5)
-    for gates, next_c in [([off, on, on, some], 2), ([on, off, on, some], g), ([on, on, on, off], 1)]:
+    for gates, next_c in [
+        ([off, on, on, some], 2),
+        ([on, off, on, some], g),
+        ([on, on, on, off], 1),
+    ]:
         h, c, _ = lstm_gates_forward(np.array([gates]), np.array([[2.0]]))
         np.testing.assert_allclose(c, [[next_c]], rtol=1e-12)
         np.testing.assert_allclose(h, np.tanh(c), rtol=1e-12)
@@ -68,5 +72,5 @@ def test_huge_inputs_neither_overflow_nor_warn(convert):
 
 
 def test_a_cell_state_of_the_wrong_shape_is_named():
-    with pytest.raises(ValueError, match="^c0 must have shape"):
+    with pytest.raises(ValueError, match=r"^c0 must have shape"):
         lstm_forward(**random_inputs("lstm"), c0=np.zeros((3, 5)))

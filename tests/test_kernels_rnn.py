@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+from oracles import assert_gradients, random_inputs
 
 from helpers.checks import check_norm
 from helpers.kernels import rnn_backward, rnn_forward, rnn_step_backward, rnn_step_forward
-from oracles import assert_gradients, random_inputs
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from oracles import assert_gradients
 
 from helpers.checks import check, check_norm, numerical_gradient, rel_error
 from helpers.kernels import (
@@ -8,7 +9,6 @@ from helpers.kernels import (
     word_embedding_backward,
     word_embedding_forward,
 )
-from oracles import assert_gradients
 
 both_kinds = pytest.mark.parametrize("convert", [np.asarray, torch.tensor])
 
@@ -36,15 +36,16 @@ def test_an_id_outside_the_vocabulary_is_named(convert, bad):
 
 @pytest.mark.parametrize("x", [np.zeros((1, 2)), torch.zeros(1, 2, dtype=torch.int64), [[0, 1]]])
 def test_ids_of_another_kind_are_named(x):
-    with pytest.raises(TypeError, match="^x must"):
+    with pytest.raises(TypeError, match=r"^x must"):
         word_embedding_forward(x, np.zeros((3, 2)))
 
 
 @pytest.mark.parametrize(
-    ("W", "error"), [(np.zeros(3), ValueError), (np.zeros((3, 2), int), TypeError), ([[0.0]], TypeError)]
+    ("W", "error"),
+    [(np.zeros(3), ValueError), (np.zeros((3, 2), int), TypeError), ([[0.0]], TypeError)],
 )
 def test_bad_word_vectors_are_named(W, error):
-    with pytest.raises(error, match="^W must"):
+    with pytest.raises(error, match=r"^W must"):
         word_embedding_forward(np.array([[0, 1]]), W)
 
 

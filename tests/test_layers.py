@@ -75,7 +75,7 @@ def test_the_bridges_over_words_pass_gradcheck():
 
 @twins
 def test_to_torch_has_equal_outputs_and_gradients(make, name, plain, twin):
-    layer, (x, h0), weights = layer_and_inputs(make, name)
+    layer, (x, h0), _ = layer_and_inputs(make, name)
     copy = to_torch(layer)
     assert type(copy) is twin
     state = h0[None] if twin is torch.nn.RNN else (h0[None], torch.zeros_like(h0)[None])
@@ -104,7 +104,9 @@ def test_from_torch_has_equal_outputs_and_gradients(make, name, plain, twin):
 def test_weights_survive_the_way_to_torch_and_back(make, name, plain, twin):
     layer, _, _ = layer_and_inputs(make, name)
     again = from_torch(to_torch(layer))
-    assert all(torch.equal(value, again.state_dict()[key]) for key, value in layer.state_dict().items())
+    assert all(
+        torch.equal(value, again.state_dict()[key]) for key, value in layer.state_dict().items()
+    )
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,7 @@ def test_weights_survive_the_way_to_torch_and_back(make, name, plain, twin):
     ],
 )
 def test_what_ours_cannot_express_is_refused(twin, arguments):
-    with pytest.raises(ValueError, match="^twin must"):
+    with pytest.raises(ValueError, match=r"^twin must"):
         from_torch(twin(4, 5, **arguments))
 
 
@@ -166,6 +168,10 @@ def test_only_what_wants_a_gradient_gets_one():
 @every_cell
 def test_weights_start_as_torch_starts_its_own(make, name, plain, twin):
     layer, bound = make(64, 256), 1 / math.sqrt(256)
+    if layer.gates == 4:  # but for the forget gate, which starts open
+        i, f, o, g = layer.b.detach().chunk(4)
+        assert (f == 1).all()
+        layer.b = torch.nn.Parameter(torch.cat([i, o, g]))
     for weight in layer.parameters():
         assert weight.abs().max() <= bound
         assert 0.9 < weight.std() / (bound / math.sqrt(3)) < 1.1

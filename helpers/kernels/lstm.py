@@ -115,10 +115,9 @@ def lstm_forward(x, h0, Wx, Wh, b, c0=None):
         **({} if c0 is None else {"c0": (c0, "N H")}),
     )  # fmt: skip
     T, H = sizes["T"], sizes["H"]
-    c0 = xp.zeros_like(h0) if c0 is None else c0
     gates, _ = temporal_affine_forward(x, Wx, b)  # holds x Wx + b until the loop reaches t
     h, c, tanh_c = (xp.empty_like(gates[:, :, :H]) for _ in range(3))  # (N, T, H)
-    prev_h, prev_c = h0, c0
+    prev_h, prev_c = h0, xp.zeros_like(h0) if c0 is None else c0
     for t in range(T):
         a = gates[:, t] + prev_h @ Wh  # (N, 4H)
         prev_h, prev_c, (_, gates[:, t], tanh_c[:, t]) = lstm_gates_forward(a, prev_c)
@@ -134,20 +133,23 @@ def lstm_backward(dh, cache):
     Inputs:
         dh: gradients of the loss with respect to every hidden state, (N, T, H)
         cache: from the forward pass
-    Returns: dx (N, T, D), dh0 (N, H), dWx (D, 4H), dWh (H, 4H), db (4H,)
+    Returns: dx (N, T, D), dh0 (N, H), dWx (D, 4H), dWh (H, 4H), db (4H,);
+        then dc0 (N, H), if the forward pass was given a c0
     """
     x, h0, c0, Wx, Wh, gates, c, tanh_c, h = cache
     xp, sizes = check_arguments(h=(h, "N T H"), dh=(dh, "N T H"))
     da = xp.empty_like(gates)  # (N, T, 4H)
-    dprev_h, dprev_c = xp.zeros_like(h0), xp.zeros_like(c0)
+    dprev_h = dprev_c = zeros = xp.zeros_like(h0)
+    first_c = zeros if c0 is None else c0
     for t in reversed(range(sizes["T"])):
-        prev_c = c[:, t - 1] if t > 0 else c0
+        prev_c = c[:, t - 1] if t > 0 else first_c
         gates_cache = (prev_c, gates[:, t], tanh_c[:, t])
         da[:, t], dprev_c = lstm_gates_backward(dh[:, t] + dprev_h, dprev_c, gates_cache)
         dprev_h = da[:, t] @ Wh.T  # (N, H)
     dx, dWx, db = temporal_affine_backward(da, (x, Wx))
     dWh = weight_gradient(xp, previous_states(xp, h0, h), da)
-    return dx, dprev_h, dWx, dWh, db
+    gradients = dx, dprev_h, dWx, dWh, db
+    return gradients if c0 is None else (*gradients, dprev_c)
 
 
 def _split(gates, H):

@@ -12,6 +12,7 @@ from helpers.plots.cells import (
 from helpers.plots.curves import learning_curves, loss_curve, task_curves
 from helpers.plots.pictures import caption_gallery
 from helpers.plots.style import COLORS, use_style
+from helpers.plots.words import words_considered
 
 __all__ = [
     "COLORS",
@@ -27,4 +28,5 @@ __all__ = [
     "task_curves",
     "unrolled_rnn",
     "use_style",
+    "words_considered",
 ]

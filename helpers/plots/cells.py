@@ -120,6 +120,7 @@ def saturation(states, scales, passed):
                   linewidth=1.8, linestyle=style, label=f"scale {scale:g}")  # fmt: skip
     left.set(title="Where the hidden states are", xlabel="hidden state", ylabel="density",
              xlim=(-1, 1))  # fmt: skip
+    left.set_xticks([-1, -0.5, 0, 0.5, 1])
     left.legend(loc="upper center")
     right.semilogx(scales, passed, color=COLORS["red"])
     right.set(title="How much gradient comes through", xlabel="scale of the weights",
@@ -181,14 +182,14 @@ def cliff(weights, losses, paths):
                   label="start")  # fmt: skip
         axes.set(title=title, xlabel="weight w", xlim=(weights[0], weights[-1]))
     row[0][0].set_ylabel("loss")
-    row[0][-1].legend(loc="upper right")
+    row[0][-1].legend(loc="upper left")
     return figure
 
 
 def _canvas(title, size, width, height):
     """Return empty axes without frame, in units of their own, for a diagram."""
     use_style()
-    figure, axes = plt.subplots(figsize=size)
+    _, axes = plt.subplots(figsize=size)
     axes.set(xlim=(0, width), ylim=(-0.15, height), title=title)
     axes.axis("off")
     return axes

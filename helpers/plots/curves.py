@@ -29,19 +29,24 @@ def learning_curves(histories, score="BLEU-4"):
     return figure
 
 
-def loss_curve(losses, unit="", floor=None):
-    """Draw the loss of every step on a logarithmic axis.
+def loss_curve(losses, unit, floor=None, log=False):
+    """Draw the loss of every step.
 
     Inputs:
         losses: one number per step
         unit: what the loss is measured in
         floor: a loss that no model can go below, drawn as a line
+        log: draw it on a logarithmic axis
     Returns: matplotlib Figure
     """
     use_style()
     figure, axes = plt.subplots(figsize=(5.6, 3))
-    axes.semilogy(losses, label="training loss")
-    axes.set(title="Training loss", xlabel="step", ylabel=f"loss ({unit})" if unit else "loss")
+    axes.plot(losses, label="training loss")
+    axes.set(title="Training loss", xlabel="step", ylabel=unit)
+    if log:
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
     if floor is not None:
         axes.axhline(floor, color=COLORS["black"], linestyle="--", label="lowest possible loss")
         axes.legend()
