@@ -158,6 +158,8 @@ def load_captions(source, split, format=None, strict=False):
 
 def _draw_scenes():
     """Give the folder of the built-in data set, drawn first where it is not there."""
-    from helpers.scenes import generate_scenes  # here, since other data sets need none of it
+    from helpers.scenes import generate_scenes
 
-    return generate_scenes(Path(__file__).resolve().parents[1] / "data" / "scenes")
+    folder = Path(__file__).resolve().parents[1] / "data" / "scenes"
+    generate_scenes(folder)
+    return folder
