@@ -34,6 +34,9 @@ def caption(options):
 
     images = [open_image(photo) for photo in options.photos]
     captioner = load_captioner(options.model, options.device)
+    cell_type = captioner.model.cell_type
+    if options.attention and cell_type != "attn":
+        raise ValueError(f"--attention: {options.model} has no attention, it is an {cell_type}")
     captions = captioner.caption(images, options.beam, max_length=options.max_words)
     records = [
         {"photo": photo, "caption": result.text, "log_prob": result.log_prob}
@@ -45,12 +48,29 @@ def caption(options):
         texts = [record["caption"] for record in records]
         figure = caption_gallery(images, texts, columns=min(3, len(images)), width=32)
         figure.savefig(options.picture)
+    if options.attention:
+        _draw_attention(options.attention, images, captions, captioner.encoder.image_size)
     if options.json:
         print(json.dumps(records, indent=1, ensure_ascii=False))
         return
     for record in records:
         name = f"{record['photo']}: " if len(records) > 1 else ""
         print(f"{name}{record['caption']}")
+
+
+def _draw_attention(path, images, captions, size):
+    """Draw the maps of each photograph's caption; several photographs go to numbered files."""
+    import matplotlib.pyplot as plt
+
+    from helpers.encoder import load_pixels
+    from helpers.plots import attention_maps
+
+    path = Path(path)
+    for number, (image, result) in enumerate(zip(images, captions, strict=True), start=1):
+        seen = load_pixels(image, size).permute(1, 2, 0).numpy()  # the square that maps belong to
+        figure = attention_maps([seen], [result])
+        figure.savefig(path.with_stem(f"{path.stem}-{number}") if len(images) > 1 else path)
+        plt.close(figure)
 
 
 def train(options):
@@ -96,7 +116,7 @@ def evaluate(options):
     """Score a captioner on a split of a data set."""
     from helpers.decoding import beam, greedy
     from helpers.files import write_json
-    from helpers.metrics import score_captions
+    from helpers.metrics import java_scores, score_captions
     from helpers.pretrained import load_captioner
 
     captioner = load_captioner(options.model, options.device)
@@ -107,15 +127,18 @@ def evaluate(options):
             texts += [caption.text for caption in greedy(captioner.model, batch)]
         else:
             texts += [best[0].text for best in beam(captioner.model, batch, options.beam)]
-    scores = score_captions(data.captions, texts)
+    java, absent = java_scores(data.captions, texts)
+    scores = score_captions(data.captions, texts) | java
     decoding = "greedy" if options.beam == 1 else f"beam {options.beam}"
     print(f"{options.model} on {data.name} {data.split}: {len(data):,} images, {decoding}")
     for name, score in scores.items():
         print(f"{name:8} {score:.4f}")
+    for name, reason in absent.items():
+        print(f"{name:8} absent: {reason}")
     if options.json:
         captions = dict(zip(map(str, data.ids), texts, strict=True))
-        record = {"images": len(data), "decoding": decoding, **scores, "captions": captions}
-        write_json(options.json, record)
+        record = {"images": len(data), "decoding": decoding, **scores}
+        write_json(options.json, {**record, "absent": absent, "captions": captions})
 
 
 def _batches(features, device, size=64):
@@ -158,6 +181,11 @@ def _parser():
     command.add_argument("--max-words", type=int, default=20, help="longest caption")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.add_argument("--picture", metavar="PNG", help="draw photographs and captions here")
+    command.add_argument(
+        "--attention", metavar="PNG",
+        help="draw here where the model looked for each word; several photographs are drawn into "
+        "numbered files, PNG-1 and so on (only for a model with attention)",
+    )  # fmt: skip
 
     command = _command(commands, train, "train a captioner on your own data")
     _data_options(command)

@@ -19,6 +19,7 @@ FORBIDDEN = [NULL, START, UNK]
 class Caption:
     """A caption: its text, words and ids, with <END> where the model ended it.
 
+    words: one per id but <END>; the text joins some of them, such as "dog" and "'s"
     log_prob: the model's log-probability of `ids`, in nats
     alpha: attention weights, one row per id, (T, P); None for a model without attention
     """
@@ -202,7 +203,7 @@ def _captions(vocabulary, ids, log_probs, alpha):
         row = row[: row.index(END) + 1] if END in row else row
         text = vocabulary.decode(row)
         maps = alpha[n, : len(row)].float().cpu().numpy() if alpha is not None else None
-        captions.append(Caption(text, text.split(), row, float(log_probs[n]), maps))
+        captions.append(Caption(text, vocabulary.words(row), row, float(log_probs[n]), maps))
     return captions
 
 

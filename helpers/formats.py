@@ -203,7 +203,7 @@ def _read_flickr8k_kaggle(archive, split):
     name assigns it: six eighths train, one eighth val, one eighth test.
     """
     name = archive.find("captions.txt")
-    rows = csv.reader(io.StringIO(archive.read_text(name), newline=""))
+    rows = csv.reader(io.StringIO(archive.read_text(name)))
     captions = {}
     try:
         if next(rows, None) != ["image", "caption"]:

@@ -150,6 +150,9 @@ class WordEmbedding(nn.Module):
         super().__init__()
         self.W = nn.Parameter(torch.randn(vocabulary_size, wordvec_dim) * wordvec_dim**-0.5)
 
+    def extra_repr(self):
+        return f"{self.W.shape[0]}, {self.W.shape[1]}"
+
     def forward(self, x):
         """Inputs: x: ids, (N, T). Returns: (N, T, E)."""
         return word_embedding(x, self.W)
@@ -163,6 +166,9 @@ class TemporalAffine(nn.Module):
         bound = input_dim**-0.5
         self.W = nn.Parameter(torch.empty(input_dim, output_dim).uniform_(-bound, bound))
         self.b = nn.Parameter(torch.zeros(output_dim))
+
+    def extra_repr(self):
+        return f"{self.W.shape[0]}, {self.W.shape[1]}"
 
     def forward(self, x):
         """Inputs: x (N, T, D). Returns: (N, T, M)."""

@@ -1,11 +1,16 @@
 """Scores for captions, against several references an image.
 
 BLEU (Papineni et al. 2002) is NLTK's; CIDEr-D (Vedantam et al. 2015) and ROUGE-L (Lin 2004)
-are pycocoevalcap's, the field's reference scorers. All of them see the words of `tokenize`:
+are pycocoevalcap's, the field's reference scorers, and so are METEOR (Denkowski and Lavie 2014)
+and SPICE (Anderson et al. 2016), which need Java. All of them see the words of `tokenize`:
 lower-cased, without punctuation.
 """
 
+import contextlib
+import shutil
+import subprocess
 import warnings
+from pathlib import Path
 
 from helpers.vocabulary import tokenize
 
@@ -42,12 +47,84 @@ def score_captions(references, candidates):
     from pycocoevalcap.rouge.rouge import Rouge
 
     scores = bleu(references, candidates)
-    spaced = [[" ".join(tokenize(caption)) for caption in several] for several in references]
-    truth = dict(enumerate(spaced))
-    results = {i: [" ".join(tokenize(caption))] for i, caption in enumerate(candidates)}
+    truth, results = _spaced(references, candidates)
     for name, scorer in (("ROUGE-L", Rouge()), ("CIDEr-D", Cider())):
         scores[name] = float(scorer.compute_score(truth, results)[0])
     return scores
+
+
+def java_scores(references, candidates):
+    """METEOR and SPICE, where the Java programs that compute them can run.
+
+    Nothing is downloaded: SPICE is computed only where its language models are installed.
+
+    Inputs: as for `bleu`
+    Returns: scores: dict from metric to score in [0, 1]; absent: dict from each of the other
+        metrics to the reason why it was not computed
+    Raises: as for `bleu`
+    """
+    _check(references, candidates)
+    truth, results = _spaced(references, candidates)
+    scores, absent = {}, {}
+    for name, compute in (("METEOR", _meteor), ("SPICE", _spice)):
+        try:
+            _check_java()
+            scores[name] = compute(truth, results)
+        except _Absent as reason:
+            absent[name] = str(reason)
+    return scores, absent
+
+
+class _Absent(Exception):
+    """A metric cannot be computed here; the message says why."""
+
+
+def _check_java():
+    java = shutil.which("java")
+    # macOS has a `java` that only says where to get one
+    if not java or subprocess.run([java, "-version"], capture_output=True).returncode:
+        raise _Absent("needs Java, and no `java` was found")
+
+
+def _meteor(truth, results):
+    from pycocoevalcap.meteor.meteor import Meteor
+
+    scorer = Meteor()
+    process = scorer.meteor_p
+    try:
+        return float(scorer.compute_score(truth, results)[0])
+    except (OSError, ValueError) as error:
+        raise _Absent(f"its Java program failed ({error})") from error
+    finally:
+        if scorer.lock.locked():  # after a failure: its destructor would wait for ever
+            scorer.lock.release()
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
+def _spice(truth, results):
+    from pycocoevalcap.spice import get_stanford_models as models
+    from pycocoevalcap.spice.spice import Spice
+
+    folder = Path(models.SPICEDIR) / models.SPICELIB
+    for end in (".jar", "-models.jar"):  # without them the scorer would fetch 400 MB
+        if not (folder / (models.JAR + end)).is_file():
+            raise _Absent(f"{models.JAR}{end} is not in pycocoevalcap/spice/{models.SPICELIB}")
+    try:
+        return float(Spice().compute_score(truth, results)[0])
+    except (OSError, ValueError, subprocess.CalledProcessError) as error:
+        raise _Absent(f"its Java program failed ({error})") from error
+
+
+def _spaced(references, candidates):
+    """Lay captions out as pycocoevalcap wants them: dicts from a number to lists of texts."""
+    spaced = [[" ".join(tokenize(caption)) for caption in several] for several in references]
+    return dict(enumerate(spaced)), {
+        i: [" ".join(tokenize(caption))] for i, caption in enumerate(candidates)
+    }
 
 
 def _check(references, candidates):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import safetensors
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from helpers import decoding
 from helpers.captioner import CaptioningRNN
@@ -55,7 +55,7 @@ def save_captioner(folder, model, encoder):
     encoder_config = {name: getattr(encoder, name) for name in ("backbone", "pool", "image_size")}
     write_json(folder / "config.json", {"model": model.sizes, "encoder": encoder_config})
     with atomic_write(folder / "model.safetensors") as path:
-        save_file({k: v.contiguous() for k, v in model.state_dict().items()}, path)
+        path.write_bytes(save({k: v.contiguous() for k, v in model.state_dict().items()}))
 
 
 def load_captioner(name=DEFAULT, device="cpu"):

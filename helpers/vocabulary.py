@@ -23,18 +23,17 @@ def _tokenize_chunk(chunk):
     # Imported here since nltk takes most of a second, and captioning a photo never tokenises.
     from nltk.tokenize import NLTKWordTokenizer
 
-    tokens = (token.strip(".") for token in NLTKWordTokenizer().tokenize(chunk))
+    tokens = NLTKWordTokenizer().tokenize(chunk)
     return tuple(token for token in tokens if any(map(str.isalnum, token)))
 
 
 def tokenize(text):
     """Split a caption into lower-case words, as NLTK's word tokeniser does.
 
-    Punctuation is left out: a token without a letter or digit is dropped, and full stops at the
-    ends of a token go. Typographic quotes and composed letters are brought to one form first.
-    The text is tokenised piece by piece between spaces, so that no sentence splitter (a data
-    download) is needed to see the full stop inside "A dog runs. It jumps.", and so that a
-    frequent word is tokenised once.
+    Punctuation is left out: a token without a letter or digit is dropped. Typographic quotes and
+    composed letters are brought to one form first. The text is tokenised piece by piece between
+    spaces, so that no sentence splitter (a data download) is needed to see the full stop inside
+    "A dog runs. It jumps.", and so that a frequent word is tokenised once.
 
     Inputs:
     - text: str

@@ -51,6 +51,13 @@ def test_a_file_on_disk_comes_before_the_one_in_a_zip(tmp_path):
     assert Archive(tmp_path).read_text("x.txt") == "unpacked"
 
 
+def test_of_files_with_equal_names_the_first_is_found(tmp_path):
+    write_files(tmp_path, {"a/images/1.jpg": "x", "b/images/1.jpg": "y"})
+    write_zip(tmp_path / "a.zip", {"1.jpg": "z"})
+    archive = Archive(tmp_path)
+    assert archive.find("1.jpg") == archive.locate("1.jpg", ["images"]) == "a/images/1.jpg"
+
+
 def test_hidden_files_and_the_copies_of_macos_are_passed_over(tmp_path):
     write_zip(tmp_path / "a.zip", {"__MACOSX/._1.jpg": b"x", "1.jpg": b"y"})
     write_files(tmp_path, {".cache/1.jpg": b"x", ".DS_Store": b"x"})
@@ -97,6 +104,8 @@ def _errors_in_workers(method, archive, names):
     return [worker.exitcode for worker in workers] != [0, 0, 0] or not errors.empty()
 
 
+# Python 3.12 on warns of forking where there are threads, and other tests have left some.
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_worker_processes_read_the_same_zip_at_once(tmp_path, method):
     if method not in multiprocessing.get_all_start_methods():

@@ -6,7 +6,7 @@ import torch
 from small import VOCABULARY, small_features, small_model
 
 from helpers.decoding import FORBIDDEN, beam, greedy, replay, sample
-from helpers.vocabulary import END, START
+from helpers.vocabulary import END, START, Vocabulary
 
 CELLS = ["rnn", "lstm", "attn"]
 
@@ -151,6 +151,18 @@ def test_maps_belong_to_their_words():
     for t, word in enumerate(words):
         _, state, alpha = model.step(word[None], state, A)
         np.testing.assert_allclose(best.alpha[t], alpha[0].detach(), atol=1e-5)
+
+
+def test_words_are_one_per_map_where_the_text_joins_them():
+    model, features = small_model("attn"), small_features(1, "attn")
+    model.vocabulary = Vocabulary(["dog", "'s", *VOCABULARY.idx_to_word[6:]])
+    with torch.no_grad():
+        model.score.W[:] = 0
+        model.score.b[:] = 0
+        model.score.b[5] = 9.0  # says "'s" at each step
+    (caption,) = greedy(model, features, 3)
+    assert caption.words == ["'s"] * 3 and len(caption.alpha) == 3
+    assert len(caption.text.split()) < 3
 
 
 def test_words_of_a_caption_that_never_ends():

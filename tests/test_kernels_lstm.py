@@ -1,9 +1,15 @@
 import numpy as np
 import pytest
 import torch
-from oracles import assert_gradients, differentiate, plain_lstm, random_inputs
+from oracles import (
+    assert_gradients,
+    differentiate,
+    numeric_gradients,
+    plain_lstm,
+    random_inputs,
+)
 
-from helpers.checks import check_norm
+from helpers.checks import check, check_norm
 from helpers.kernels import (
     lstm_backward,
     lstm_forward,
@@ -27,10 +33,12 @@ def test_sequence_gradients_from_a_given_cell_state():
     inputs = random_inputs("lstm") | {"c0": np.random.default_rng(0).normal(size=(2, 5))}
     h, cache = lstm_forward(**inputs)
     dh = np.random.default_rng(1).normal(size=h.shape)
-    (plain,), gradients = differentiate(plain_lstm, inputs, [dh])
+    (plain,), exact = differentiate(plain_lstm, inputs, [dh])
     check_norm("h", h, plain, 1e-14)
-    for key, gradient in zip(["x", "h0", "Wx", "Wh", "b", "c0"], lstm_backward(dh, cache), strict=True):
-        check_norm(f"d{key}", gradient, gradients[key], 1e-10)
+    numeric = numeric_gradients(lstm_forward, inputs, [dh])
+    for key, gradient in zip(inputs, lstm_backward(dh, cache), strict=True):
+        check_norm(f"d{key} to autograd", gradient, exact[key], 1e-10)
+        check(f"d{key} to central differences", gradient, numeric[key], 1e-6)
 
 
 @pytest.mark.parametrize("with_c0", [False, True])

@@ -85,6 +85,15 @@ def test_to_torch_has_equal_outputs_and_gradients(make, name, plain, twin):
         check_norm("gradient", got, right, 1e-10)
 
 
+def test_a_given_cell_state_gets_the_gradient_that_torch_gives_it():
+    layer, (x, h0), _ = layer_and_inputs(LSTM, "lstm")
+    c0 = torch.linspace(-1, 1, 10, dtype=torch.float64).reshape(2, 5).requires_grad_()
+    h, expected = layer(x, h0, c0), to_torch(layer)(x, (h0[None], c0[None]))[0]
+    check_norm("h", h, expected, 1e-12)
+    for got, right in zip(gradients(h, x, h0, c0), gradients(expected, x, h0, c0), strict=True):
+        check_norm("gradient", got, right, 1e-10)
+
+
 @twins
 def test_from_torch_has_equal_outputs_and_gradients(make, name, plain, twin):
     original = twin(4, 5, batch_first=True).double()  # with two biases that are not zero
@@ -188,4 +197,6 @@ def test_word_layers():
 @every_cell
 def test_sizes_show_in_the_repr(make, name, plain, twin):
     assert repr(make(4, 5)) == f"{make.__name__}(4, 5)"
+    assert repr(WordEmbedding(9, 4)) == "WordEmbedding(9, 4)"
+    assert repr(TemporalAffine(4, 6)) == "TemporalAffine(4, 6)"
     assert layers.layer_sizes(make(4, 5)) == (4, 5)

@@ -7,8 +7,14 @@ from pathlib import Path
 
 import pytest
 import skimage
+from PIL import Image
 
 from helpers.__main__ import main
+from helpers.captioner import CaptioningRNN
+from helpers.encoder import ImageEncoder
+from helpers.pretrained import save_captioner
+from helpers.training import set_seed
+from helpers.vocabulary import Vocabulary
 
 ROOT = Path(__file__).parents[1]
 CAT = str(Path(skimage.__file__).parent / "data" / "chelsea.png")
@@ -35,6 +41,43 @@ def test_caption_without_a_notebook_or_metrics():
     )
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert run.stdout.splitlines()[-1] == "[]" and run.stderr == ""
+
+
+@pytest.fixture(scope="module")
+def attentive(tmp_path_factory):
+    """Give the folder of an untrained captioner with attention."""
+    folder = tmp_path_factory.mktemp("attentive")
+    set_seed(0)
+    model = CaptioningRNN(Vocabulary("abcdefgh"), "attn", wordvec_dim=8, hidden_dim=16)
+    save_captioner(folder, model, ImageEncoder())
+    return str(folder)
+
+
+def test_caption_draws_attention(attentive, tmp_path, capsys):
+    drawing = tmp_path / "out.png"
+    command = ["caption", CAT, "--model", attentive, "--max-words", "9"]
+    assert main([*command, "--attention", str(drawing)]) == 0
+    words = capsys.readouterr().out.split()
+    with Image.open(drawing) as picture:
+        width, height = picture.size
+    assert len(words) > 6 and width > 600  # more words than panels in a line: two lines of them
+    assert main([*command, "--max-words", "3", "--attention", str(drawing)]) == 0
+    with Image.open(drawing) as picture:
+        assert picture.width == width and picture.height < height
+
+
+def test_attention_of_several_photographs_goes_to_numbered_files(attentive, tmp_path):
+    drawing = str(tmp_path / "out.png")
+    assert main(["caption", CAT, CAT, "--model", attentive, "--attention", drawing]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out-1.png", "out-2.png"]
+
+
+def test_attention_of_a_model_without(tmp_path, capsys):
+    drawing = tmp_path / "out.png"
+    assert main(["caption", CAT, "--attention", str(drawing)]) == 2
+    printed = capsys.readouterr()
+    assert "flickr8k-lstm has no attention" in printed.err and printed.out == ""
+    assert len(printed.err.splitlines()) == 1 and not drawing.exists()
 
 
 @pytest.mark.parametrize("command", ["", "caption", "train", "evaluate"])
@@ -86,7 +129,9 @@ def test_train_resume_evaluate_caption(shared, tmp_path, monkeypatch, capsys):
     assert "--resume" in capsys.readouterr().err
     assert main([*command, "--resume"]) == 0
     assert main(["evaluate", *data, "--model", "run/best", "--json", "scores.json"]) == 0
-    assert "CIDEr-D" in capsys.readouterr().out
+    table = capsys.readouterr().out
+    assert all(name in table for name in ("BLEU-4", "CIDEr-D", "METEOR", "SPICE"))
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores["images"] == 24 and len(scores["captions"]) == 24
+    assert {"METEOR", "SPICE"} <= scores.keys() | scores["absent"].keys()
     assert main(["caption", CAT, "--model", "run/best"]) == 0

@@ -1,10 +1,13 @@
 """Metrics, against the reference scorers and against values worked out by hand."""
 
 import math
+import shutil
+from pathlib import Path
 
 import pytest
+from pycocoevalcap.spice import get_stanford_models
 
-from helpers.metrics import bleu, score_captions
+from helpers.metrics import bleu, java_scores, score_captions
 
 REFERENCES = [
     ["A dog runs on the grass.", "the brown dog is running", "a dog plays outside in the grass"],
@@ -59,3 +62,83 @@ def test_case_and_punctuation_do_not_count():
 def test_refuses_what_cannot_be_scored(references, candidates):
     with pytest.raises(ValueError, match="references"):
         bleu(references, candidates)
+
+
+needs_java = pytest.mark.skipif(not shutil.which("java"), reason="needs Java")
+
+
+@needs_java
+def test_meteor_of_identical_and_of_unlike_captions():
+    identical, _ = java_scores(REFERENCES, [several[0] for several in REFERENCES])
+    unlike, _ = java_scores(REFERENCES, ["xylophone", "quartz zebra", "jigsaw"])
+    usual, _ = java_scores(REFERENCES, CANDIDATES)
+    assert identical["METEOR"] == pytest.approx(1, abs=1e-3)
+    assert 0 == unlike["METEOR"] < usual["METEOR"] < identical["METEOR"]
+
+
+@needs_java
+def test_meteor_knows_stems():
+    # "running" matches "runs", which BLEU counts as another word
+    scores, _ = java_scores([["a dog runs"]], ["a dog running"])
+    unlike, _ = java_scores([["a dog runs"]], ["a dog sleeping"])
+    assert scores["METEOR"] > unlike["METEOR"] + 0.1
+
+
+@needs_java
+def test_meteor_of_a_caption_without_words():
+    scores, absent = java_scores([["a dog"], ["a cat"]], ["", "a cat"])
+    assert 0 < scores["METEOR"] < 1 and "METEOR" not in absent
+
+
+def test_without_java_both_are_absent(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    scores, absent = java_scores(REFERENCES, CANDIDATES)
+    assert scores == {} and set(absent) == {"METEOR", "SPICE"}
+    assert all("Java" in reason for reason in absent.values())
+
+
+def test_a_java_that_only_says_where_to_get_one(monkeypatch, tmp_path):
+    java = tmp_path / "java"
+    java.write_text("#!/bin/sh\nexit 1\n")
+    java.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert java_scores(REFERENCES, CANDIDATES)[0] == {}
+
+
+def test_a_meteor_that_breaks_down_is_absent(monkeypatch, tmp_path):
+    java = tmp_path / "java"
+    java.write_text("#!/bin/sh\nexit 0\n")  # answers `-version`, and dies on the captions
+    java.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    scores, absent = java_scores(REFERENCES, CANDIDATES)
+    assert "METEOR" not in scores and "failed" in absent["METEOR"]
+
+
+def test_spice_downloads_nothing(monkeypatch, tmp_path):
+    def refuse(*_, **__):
+        raise AssertionError("downloads")
+
+    monkeypatch.setattr(get_stanford_models, "urlretrieve", refuse)
+    monkeypatch.setattr(get_stanford_models, "SPICEDIR", str(tmp_path))
+    scores, absent = java_scores(REFERENCES, CANDIDATES)
+    assert "SPICE" not in scores and "SPICE" in absent
+
+
+@needs_java
+def test_spice_runs_where_its_models_are(monkeypatch, tmp_path):
+    monkeypatch.setattr(get_stanford_models, "SPICEDIR", str(tmp_path))
+    (tmp_path / "lib").mkdir()
+    for end in (".jar", "-models.jar"):
+        Path(tmp_path, "lib", get_stanford_models.JAR + end).touch()
+    seen = []
+
+    class Scorer:
+        def compute_score(self, truth, results):
+            seen.append((truth, results))
+            return 0.25, []
+
+    monkeypatch.setattr("pycocoevalcap.spice.spice.Spice", Scorer)
+    scores, absent = java_scores(REFERENCES, CANDIDATES)
+    assert scores["SPICE"] == 0.25 and absent == {}
+    assert seen[0][0][1] == ["two boats sail on the sea", "boats on blue water"]
+    assert seen[0][1][1] == ["two boats on the blue sea"]

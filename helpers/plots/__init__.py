@@ -1,5 +1,13 @@
 """Every figure of the course. A function draws one figure and returns it; `plt.show()` shows it."""
 
+from helpers.plots.attention import (
+    attention_entropy,
+    attention_lstm_cell,
+    attention_maps,
+    cell_scores,
+    largest_weight,
+    pointing_accuracy,
+)
 from helpers.plots.cells import (
     cliff,
     gradient_norms,
@@ -16,11 +24,17 @@ from helpers.plots.words import words_considered
 
 __all__ = [
     "COLORS",
+    "attention_entropy",
+    "attention_lstm_cell",
+    "attention_maps",
     "caption_gallery",
+    "cell_scores",
     "cliff",
     "gradient_norms",
+    "largest_weight",
     "learning_curves",
     "loss_curve",
+    "pointing_accuracy",
     "rnn_cell",
     "saturation",
     "step_size_errors",

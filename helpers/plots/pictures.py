@@ -21,7 +21,7 @@ def caption_gallery(images, captions, columns=4, width=28, colors=None):
     use_style()
     rows = -(-len(images) // columns)
     lines = ["\n".join(textwrap.fill(x, width) for x in text.split("\n")) for text in captions]
-    height = 2.2 + 0.17 * max(text.count("\n") + 1 for text in lines)
+    height = 1.9 + 0.17 * max(text.count("\n") + 1 for text in lines)
     figure, axes = plt.subplots(
         rows, columns, figsize=(2.3 * columns, height * rows), squeeze=False
     )

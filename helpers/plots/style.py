@@ -48,5 +48,5 @@ def _store_few_colours():
 def _small_png(figure):
     drawn, small = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", bbox_inches="tight")
-    Image.open(drawn).convert("RGB").quantize(256).save(small, "PNG", optimize=True)
+    Image.open(drawn).convert("RGB").quantize(256, kmeans=1).save(small, "PNG", optimize=True)
     return small.getvalue()

@@ -1,0 +1,51 @@
+# Works with GNU Make 3.81, which macOS has, and later.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+INSTALLED := $(VENV)/.installed
+NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lab bench outputs clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+run: $(INSTALLED)  ## execute the notebooks, write them to build/ as HTML
+	$(RUN) nbconvert --execute --to html --output-dir build $(NOTEBOOKS)
+	@echo "The executed notebooks:"
+	@printf '  %s\n' $(NOTEBOOKS:notebooks/%.ipynb=build/%.html)
+
+test: $(INSTALLED)  ## check the code's style, run the tests, run the notebooks again
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) pytest
+	$(RUN) pytest --nbval notebooks
+
+lab: $(INSTALLED)  ## open the notebooks in JupyterLab
+	$(RUN) jupyterlab notebooks
+
+bench: $(INSTALLED)  ## measure the kernels beside PyTorch's own layers
+	$(RUN) benchmarks.kernels
+
+outputs: $(INSTALLED)  ## execute the notebooks and store their outputs
+	$(RUN) nbconvert --execute --ExecutePreprocessor.record_timing=False --to notebook --inplace \
+		$(NOTEBOOKS)
+
+clean:  ## remove the environment, caches and build/; data/, runs/ and pretrained/ stay
+	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis
+	find . -path ./data -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune \
+		-exec rm -rf {} +
+
+# Set-up: skipped while this stamp is newer than both lists.
+$(INSTALLED): requirements.txt constraints.txt
+	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || { \
+		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+			echo "Python 3.10 or later is needed. Name one: make PYTHON=python3.12 ..." >&2; \
+			exit 1; \
+		}; \
+		$(PYTHON) -m venv --clear $(VENV); \
+	}
+	$(RUN) pip install --disable-pip-version-check -r requirements.txt -c constraints.txt
+	@touch $@

@@ -1,0 +1,142 @@
+"""Does attention look at what the words name? Maps against boxes, and how spread maps are.
+
+The pointing game of Zhang et al. 2016, "Top-down Neural Attention by Excitation Backprop": a map
+scores a hit where its highest point lies in a box of the object that the word names.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+NAMES = {"hit": "map of the word", "other": "map of another word", "chance": "chance"}
+
+
+@dataclass(frozen=True)
+class Pointed:
+    """One word that names an object in its picture, and where its map points.
+
+    image: number of the picture; step: of the word in its caption, from 0
+    word, category: the word, and what it names
+    hit: 1 if the most attended cell's centre lies in a box of that category, else 0
+    other: mean of the same over the maps of the caption's other words, held against this box
+    chance: share of all cells whose centre lies in such a box
+    """
+
+    image: int
+    step: int
+    word: str
+    category: str
+    hit: int
+    other: float
+    chance: float
+
+
+def cell_centres(positions, size):
+    """Return where the cells of a square grid have their centres.
+
+    Inputs:
+        positions: number of cells P, a square number; they count row by row from the top left
+        size: side of the picture, in pixels
+    Returns: x and y in pixels, (P, 2)
+    Raises: ValueError if P is no square number.
+    """
+    side = round(positions**0.5)
+    if side * side != positions:
+        raise ValueError(f"positions must be a square number, not {positions}")
+    middle = (np.arange(side) + 0.5) * size / side
+    y, x = np.meshgrid(middle, middle, indexing="ij")
+    return np.stack([x.ravel(), y.ravel()], axis=1)
+
+
+def cells_in_boxes(positions, boxes, size):
+    """Tell which cells have their centre in at least one box.
+
+    Inputs:
+        positions, size: as for `cell_centres`
+        boxes: list of (x, y, width, height) in pixels; x and y are the top left corner
+    Returns: bool (P,)
+    """
+    x, y = cell_centres(positions, size).T
+    inside = np.zeros(positions, dtype=bool)
+    for left, top, width, height in boxes:
+        inside |= (left <= x) & (x < left + width) & (top <= y) & (y < top + height)
+    return inside
+
+
+def pointing_game(captions, boxes, category_of_word, size=224):
+    """Play the pointing game with every word that names an object of its picture.
+
+    A word that names nothing, or something that is not in the picture, does not take part: there
+    is no box to point at.
+
+    Inputs:
+        captions: one `decoding.Caption` with its maps for each picture
+        boxes: for each picture a list of (category, x, y, width, height), in pixels of the
+            square that the encoder sees
+        category_of_word: dict from a word to the category that it names
+        size: side of that square, in pixels
+    Returns: list of `Pointed`
+    Raises: ValueError if the numbers of pictures differ or a caption has no maps.
+    """
+    if len(captions) != len(boxes):
+        raise ValueError(f"{len(captions)} captions for {len(boxes)} lists of boxes")
+    points = []
+    for image, (caption, things) in enumerate(zip(captions, boxes, strict=True)):
+        if caption.alpha is None:
+            raise ValueError(f"caption {image} has no maps: its model has no attention")
+        highest = caption.alpha[: len(caption.words)].argmax(1)  # (T,) without that of <END>
+        for step, word in enumerate(caption.words):
+            category = category_of_word.get(word)
+            named = [box for kind, *box in things if kind == category]
+            if not named:
+                continue
+            inside = cells_in_boxes(caption.alpha.shape[1], named, size)  # (P,)
+            others = inside[np.delete(highest, step)]
+            points.append(
+                Pointed(
+                    image, step, word, category, int(inside[highest[step]]),
+                    float(others.mean()) if len(others) else float(inside.mean()),
+                    float(inside.mean()),
+                )
+            )  # fmt: skip
+    return points
+
+
+def pointing_scores(points):
+    """Average over words.
+
+    Inputs: points: list of `Pointed`, not empty
+    Returns: dict from "map of the word", "map of another word" and "chance" to the share of
+        hits, in [0, 1]
+    Raises: ValueError if there is nothing to average.
+    """
+    if not points:
+        raise ValueError("no word names an object of its picture: nothing to score")
+    return {
+        name: float(np.mean([getattr(point, field) for point in points]))
+        for field, name in NAMES.items()
+    }
+
+
+def entropy(alpha):
+    """Measure how spread maps are: -sum_p alpha_p log alpha_p.
+
+    Inputs: alpha: attention weights, (..., P)
+    Returns: entropy in nats, (...); 0 where one position has all the weight, log P where all
+        have the same
+    """
+    alpha = np.asarray(alpha, dtype=np.float64)
+    return -np.sum(alpha * np.log(np.where(alpha > 0, alpha, 1)), axis=-1)
+
+
+def entropy_over_time(captions):
+    """Average the entropy of maps over the captions that are long enough, step by step.
+
+    Inputs: captions: list of `decoding.Caption` with maps
+    Returns: means in nats (T,), and how many captions each is made of, (T,)
+    """
+    longest = max(len(caption.alpha) for caption in captions)
+    table = np.full((len(captions), longest), np.nan)
+    for row, caption in zip(table, captions, strict=True):
+        row[: len(caption.alpha)] = entropy(caption.alpha)
+    return np.nanmean(table, axis=0), (~np.isnan(table)).sum(axis=0)
