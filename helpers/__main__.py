@@ -96,7 +96,8 @@ def train(options):
         vocabulary, options.cell, encoder.feature_dim, options.wordvec_dim, options.hidden_dim,
         options.dropout,
     ).to(options.device)  # fmt: skip
-    print(f"{options.cell}: {sum(p.numel() for p in model.parameters()):,} parameters, {vocabulary}")
+    parameters = sum(weight.numel() for weight in model.parameters())
+    print(f"{options.cell}: {parameters:,} parameters, {vocabulary}")
     examples = training.CaptionExamples(
         train_features, train_data.captions, vocabulary, settings.max_words
     )

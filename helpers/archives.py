@@ -24,8 +24,7 @@ class Archive:
         """Index the files below `path`.
 
         Inputs:
-        - path: a folder or a zip archive
-
+            path: a folder or a zip archive
         Raises: DataError naming the path when it is missing or neither, or a damaged zip
         """
         self.path = Path(path).expanduser()
@@ -92,9 +91,8 @@ class Archive:
         """Give the file called `file_name` in the first of some folders that holds it, or None.
 
         Inputs:
-        - file_name: str
-        - folders: names of the folder right above the file, in lower case; "" is the top
-
+            file_name: str
+            folders: names of the folder right above the file, in lower case; "" is the top
         Returns: the path inside, or None
         """
         tails = (f"{folder}/{file_name}" for folder in folders)
@@ -108,10 +106,8 @@ class Archive:
         """Read a whole file.
 
         Inputs:
-        - name: its path inside
-
+            name: its path inside
         Returns: bytes
-
         Raises: DataError naming the file when it is gone or damaged
         """
         try:

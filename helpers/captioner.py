@@ -4,7 +4,6 @@ Vinyals et al. 2015, "Show and Tell" (the image starts the recurrent state, as i
 Xu et al. 2015, "Show, Attend and Tell" (the image is attended at each step).
 """
 
-import torch
 from torch import nn
 
 from helpers import decoding

@@ -17,24 +17,24 @@ class CaptionedImages:
     """N images, each with its captions.
 
     Attributes:
-    - name: str, the kind of data set ("flickr8k", "coco2017", "scenes", ...)
-    - split: "train", "val", "test" or "restval"
-    - ids: list of N int or str, as the data set numbers its images
-    - files: list of N str, where each image lies inside the folder or archive
-    - captions: list of N lists of at least one str
-    - missing: list of str, the images that were left out since their file is not there
-    - uncaptioned: list of str, the images that were left out since nobody described them
-    - blank: how many captions were left out since they hold no text
+        name: str, the kind of data set ("flickr8k", "coco2017", "scenes", ...)
+        split: "train", "val", "test" or "restval"
+        ids: list of N int or str, as the data set numbers its images
+        files: list of N str, where each image lies inside the folder or archive
+        captions: list of N lists of at least one str
+        missing: list of str, the images that were left out since their file is not there
+        uncaptioned: list of str, the images that were left out since nobody described them
+        blank: how many captions were left out since they hold no text
     """
 
     def __init__(self, name, split, records, archive, instances=None):
         """Keep the records that have both a file and captions, and note the others.
 
         Inputs:
-        - name, split: as the attributes
-        - records: iterable of `formats.Record`
-        - archive: where the files lie; an object with `read`, `label` and `fingerprint`
-        - instances: `formats.Instances`, or None where no objects are known
+            name, split: as the attributes
+            records: iterable of `formats.Record`
+            archive: where the files lie; an object with `read`, `label` and `fingerprint`
+            instances: `formats.Instances`, or None where no objects are known
         """
         self.name, self.split = name, split
         self.ids, self.files, self.captions = [], [], []
@@ -87,10 +87,8 @@ class CaptionedImages:
         """Open image `i`.
 
         Inputs:
-        - i: int in [0, N)
-
+            i: int in [0, N)
         Returns: PIL image, RGB
-
         Raises: DataError (ImageError when it is the image itself) naming the file
         """
         file = self.files[i]
@@ -104,8 +102,7 @@ class CaptionedImages:
         """Give some of the images as a data set of its own.
 
         Inputs:
-        - choice: how many of the first images to take, or the indices to take, in their order
-
+            choice: how many of the first images to take, or the indices to take, in their order
         Returns: CaptionedImages
         """
         if isinstance(choice, numbers.Integral):
@@ -122,15 +119,13 @@ def load_captions(source, split, format=None, strict=False):
     """Open one split of a data set of captioned images.
 
     Inputs:
-    - source: "scenes" for the built-in data set (drawn on first use), or the path of a folder,
-      of a zip archive, or of a folder that holds the zip archives; nothing is unpacked
-    - split: "train", "val" (also "dev"), "test" or "restval"
-    - format: a key of `formats.FORMATS`, to say what it is; None to look
-    - strict: refuse a data set with missing image files, images without captions or blank
-      captions, instead of leaving those out and counting them
-
+        source: "scenes" for the built-in data set (drawn on first use), or the path of a folder,
+            of a zip archive, or of a folder that holds the zip archives; nothing is unpacked
+        split: "train", "val" (also "dev"), "test" or "restval"
+        format: a key of `formats.FORMATS`, to say what it is; None to look
+        strict: refuse a data set with missing image files, images without captions or blank
+            captions, instead of leaving those out and counting them
     Returns: CaptionedImages
-
     Raises: DataError naming the file and the remedy
     """
     split = "val" if split == "dev" else split

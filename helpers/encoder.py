@@ -40,9 +40,7 @@ def _efficientnet_lite0(weights):
 
 
 BACKBONES = {
-    "efficientnet_lite0": Backbone(
-        _efficientnet_lite0, 1280, (127 / 255,) * 3, (128 / 255,) * 3
-    ),
+    "efficientnet_lite0": Backbone(_efficientnet_lite0, 1280, (127 / 255,) * 3, (128 / 255,) * 3),
 }
 
 

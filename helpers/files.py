@@ -20,11 +20,9 @@ def atomic_write(path):
     Whatever goes wrong in the block, `path` keeps what it held before.
 
     Inputs:
-    - path: where the file shall stand; its folder is made where there is none, and a symbolic
-      link is followed
-
+        path: where the file shall stand; its folder is made where there is none, and a symbolic
+            link is followed
     Returns: a context manager that gives a `pathlib.Path` to an empty file
-
     Raises: OSError when the disk is full or the folder cannot be written
     """
     path = Path(path).resolve()
@@ -51,11 +49,9 @@ def parse_json(content, name):
     """Parse the bytes of a JSON file.
 
     Inputs:
-    - content: bytes, UTF-8 with or without a byte order mark
-    - name: what to call the file in an error
-
+        content: bytes, UTF-8 with or without a byte order mark
+        name: what to call the file in an error
     Returns: the parsed value
-
     Raises: DataError naming the file, with the line where the syntax breaks
     """
     try:
@@ -73,10 +69,8 @@ def read_json(path):
     """Read a JSON file.
 
     Inputs:
-    - path: the file
-
+        path: the file
     Returns: the parsed value
-
     Raises: DataError naming the file when it is missing, unreadable or not JSON
     """
     try:

@@ -40,11 +40,9 @@ def choose_format(archive, name=None):
     """Find out which layout an archive has, by the names of its annotation files.
 
     Inputs:
-    - archive: Archive
-    - name: a key of FORMATS, to say it outright; None to look
-
+        archive: Archive
+        name: a key of FORMATS, to say it outright; None to look
     Returns: a key of FORMATS
-
     Raises: DataError when nothing is recognised, or more than one layout is
     """
     names = FORMATS if name is None else [name]

@@ -27,11 +27,9 @@ def open_image(file, name=None):
     white, and 16-bit greys are scaled to 8 bits (not clipped, as a plain conversion would).
 
     Inputs:
-    - file: path, or a binary file object at its start
-    - name: what to call the picture in an error; by default its path
-
+        file: path, or a binary file object at its start
+        name: what to call the picture in an error; by default its path
     Returns: PIL image of mode "RGB", 8 bits per channel
-
     Raises: ImageError naming the file when it is missing, a folder, empty, cut off, too large
     to be a photograph, or not an image
     """
@@ -94,10 +92,8 @@ def to_rgb(image):
     """Convert a PIL image of any mode to upright 8-bit RGB, transparency laid on white.
 
     Inputs:
-    - image: PIL image
-
+        image: PIL image
     Returns: PIL image of mode "RGB"
-
     Raises: ValueError when the pixel values have no known scale (32 bits outside [0, 65535],
     floating point outside [0, 1])
     """

@@ -36,8 +36,7 @@ def tokenize(text):
     "A dog runs. It jumps.", and so that a frequent word is tokenised once.
 
     Inputs:
-    - text: str
-
+        text: str
     Returns: list of str
 
     Source: Penn Treebank tokenisation in `nltk.tokenize.NLTKWordTokenizer`
@@ -55,8 +54,7 @@ class Vocabulary:
         """Take the words in the order of their ids, from id 4 on.
 
         Inputs:
-        - words: iterable of distinct str without spaces; none of the four special words
-
+            words: iterable of distinct str without spaces; none of the four special words
         Raises: TypeError or ValueError naming the word that cannot stand in a vocabulary
         """
         self.idx_to_word = [*SPECIAL_WORDS, *words]
@@ -74,9 +72,8 @@ class Vocabulary:
         """Collect the words of some captions, frequent ones first, equals alphabetically.
 
         Inputs:
-        - captions: iterable of str
-        - min_count: a word seen less often than this is left out, and encodes to <UNK>
-
+            captions: iterable of str
+            min_count: a word seen less often than this is left out, and encodes to <UNK>
         Returns: a Vocabulary
         """
         if isinstance(captions, str):
@@ -100,10 +97,9 @@ class Vocabulary:
         """Turn a caption into ids; a word that the vocabulary does not hold becomes <UNK>.
 
         Inputs:
-        - text: str
-        - max_length: the most ids to give, <START> and <END> included; the words that do not
-          fit are left out, <END> stays
-
+            text: str
+            max_length: the most ids to give, <START> and <END> included; the words that do not
+                fit are left out, <END> stays
         Returns: list of int in [0, V): START, one id per word, END
         """
         if max_length is not None and max_length < 2:
@@ -117,10 +113,8 @@ class Vocabulary:
         """Give the words of a caption up to <END>, without <NULL> and <START>.
 
         Inputs:
-        - ids: sequence, array or tensor (T,) of integers in [0, V)
-
+            ids: sequence, array or tensor (T,) of integers in [0, V)
         Returns: list of str
-
         Raises: ValueError for an id outside the vocabulary
         """
         words = []
@@ -137,8 +131,7 @@ class Vocabulary:
         """Turn ids into text: the words of `words(ids)`, with "'s", "n't" and such joined on.
 
         Inputs:
-        - ids: sequence, array or tensor (T,) of integers in [0, V)
-
+            ids: sequence, array or tensor (T,) of integers in [0, V)
         Returns: str; text from captions as people write them tokenises to the same words again
         """
         return _ENDINGS.sub(r"\1", " ".join(self.words(ids)))
@@ -152,10 +145,8 @@ class Vocabulary:
         """Read what `save` wrote.
 
         Inputs:
-        - path: the JSON file
-
+            path: the JSON file
         Returns: a Vocabulary
-
         Raises: DataError naming the file when it is missing or holds no vocabulary
         """
         content = read_json(path)
@@ -175,8 +166,7 @@ def pad_captions(captions):
     """Lay encoded captions of unequal length into one array, filled up with <NULL>.
 
     Inputs:
-    - captions: list of N lists of int
-
+        captions: list of N lists of int
     Returns: int64 array (N, T), T the length of the longest caption
     """
     length = max(map(len, captions), default=0)
@@ -190,12 +180,11 @@ def shift_captions(captions):
     """Split captions into what the model reads and what it is to say next, one step later.
 
     Inputs:
-    - captions: integer array or tensor (N, T + 1): <START>, words, <END>, then <NULL>
-
+        captions: integer array or tensor (N, T + 1): <START>, words, <END>, then <NULL>
     Returns a tuple of:
-    - inputs: (N, T), all but the last id
-    - targets: (N, T), all but the first id; targets[:, t] follows inputs[:, t]
-    - mask: bool (N, T), False where the target is <NULL> and nothing is to be learned
+        inputs: (N, T), all but the last id
+        targets: (N, T), all but the first id; targets[:, t] follows inputs[:, t]
+        mask: bool (N, T), False where the target is <NULL> and nothing is to be learned
     """
     if captions.ndim != 2 or captions.shape[1] < 2:
         shape = tuple(captions.shape)

@@ -1,5 +1,7 @@
 """Decoding: greedy, beam and sampling against the model's own log-probabilities."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -82,7 +84,7 @@ def test_wider_beams_do_not_score_lower_on_average():
         np.mean([captions[0].log_prob for captions in beam(model, features, width)])
         for width in (1, 2, 4, 8)
     ]
-    assert all(wide >= narrow for narrow, wide in zip(means, means[1:], strict=False))
+    assert all(wide >= narrow for narrow, wide in itertools.pairwise(means))
 
 
 def test_batched_equals_one_by_one(case):

@@ -8,9 +8,9 @@ import pytest
 import student_kernels
 import torch
 
-from helpers import dissection, kernels
+from helpers import kernels
 from helpers.checks import check_kernel
-from helpers.diagnosis import KERNELS, Trial
+from helpers.diagnosis import KERNELS, Trial, dissection
 
 SOURCE = Path(student_kernels.__file__).read_text(encoding="utf-8")
 NAMES = [
@@ -76,6 +76,7 @@ MISTAKES = [
     (BACK, "x.T @ da", "2 * x.T @ da", "dWx", "it is 2 times too large"),
     (BACK, "x.T @ da", "x.T @ da / 2", "dWx", "it is half of what it should be"),
     (BACK, "x.T @ da", "0.77 * x.T @ da", "dWx", "it is 0.77 times what it"),
+    (BACK, "x.T @ da", "1.0000001 * x.T @ da", "dWx", "it is 1.0000001 times what it"),
     (BACK, "x.T @ da", "0 * x.T @ da", "dWx", "it is zero everywhere"),
     (BACK, "x.T @ da", "da.T @ x", "dWx", r"expected \(4, 7\): it is transposed"),
     (BACK, "prev_h.T @ da", "da.T @ prev_h", "dWh", "it is transposed"),
@@ -204,11 +205,16 @@ def test_only_the_outputs_at_fault_are_listed():
 @pytest.mark.parametrize(
     ("kernel", "old", "new", "message"),
     [
-        (BACK, "return dx, dprev_h, dWx, dWh,", "return dx,", "returned 2 values, expected dx, d"),
+        (
+            BACK,
+            "return dx, dprev_h, dWx, dWh,",
+            "return dx,",
+            "returned a tuple of 2, expected dx, d",
+        ),
         (STEP, "return next_h, (x, prev_h, Wx, Wh, next_h)", "return next_h", "cache is missing"),
         (LOSS, "return loss, dscores", "return loss", r"one value, \(\), expected loss, dscores"),
-        (EMBED_BACK, "return dW", "return dW, x", "returned 2 values, expected dW"),
-        (EMBED_BACK, "return dW", "return (dW,)", "returned 1 values, expected dW"),
+        (EMBED_BACK, "return dW", "return dW, x", "returned a tuple of 2, expected dW"),
+        (EMBED_BACK, "return dW", "return (dW,)", "returned a tuple of 1, expected dW"),
         (BACK, "x.T @ da", "x @ da", r"(?s)raised ValueError: .*in line \d+\n.*h \(3, 7\), cache"),
     ],
 )

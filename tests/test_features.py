@@ -17,7 +17,9 @@ class Pictures:
         from PIL import Image
 
         rng = np.random.default_rng(seed)
-        self.images = [Image.fromarray(rng.integers(0, 255, (8, 8, 3), np.uint8)) for _ in range(count)]
+        self.images = [
+            Image.fromarray(rng.integers(0, 255, (8, 8, 3), np.uint8)) for _ in range(count)
+        ]
         self.opened, self.broken = [], set()
 
     def __len__(self):

@@ -127,7 +127,7 @@ def test_nothing_hides_another_thing_more_than_slightly():
     touching = [scene for scene in SCENES if scene.relation in ("on", "under")]
     assert len(touching) > 20
     for scene in touching:
-        for thing, found in zip(scene.things, drawn(scene)):
+        for thing, found in zip(scene.things, drawn(scene), strict=False):
             (alone,) = draw_picture(replace(scene, things=(thing,)))[1]
             assert found["bbox"] == alone["bbox"]
             assert found["area"] > 0.75 * alone["area"], (scene, thing.kind)
@@ -284,6 +284,6 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path):
 
 @pytest.mark.parametrize("options", [{"train": 0}, {"val": -1}, {"train": 2.5}, {"workers": 0}])
 def test_a_bad_number_is_named(tmp_path, options):
-    with pytest.raises(ValueError, match=f"{list(options)[0]}: expected"):
+    with pytest.raises(ValueError, match=f"{next(iter(options))}: expected"):
         generate_scenes(tmp_path / "scenes", **options)
     assert not (tmp_path / "scenes").exists()

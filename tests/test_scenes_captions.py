@@ -1,5 +1,6 @@
 """The captions of the built-in data set: what they say must be what the picture shows."""
 
+import itertools
 import re
 from collections import Counter
 
@@ -169,7 +170,7 @@ def claims(caption):
     """Yield (kind, relation, other kind) as the caption puts them."""
     words = caption.split()
     things = named(words)
-    for (one, _, end), (two, start, last) in zip(things, things[1:]):
+    for (one, _, end), (two, start, last) in itertools.pairwise(things):
         between, after = " ".join(words[end + 1 : start]), words[last + 1 : last + 3]
         if between == "with" and after[1:] == ["it"]:  # "a bench with a cat on it"
             yield two, after[0], one

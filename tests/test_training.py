@@ -163,7 +163,9 @@ def test_refuses_another_runs_checkpoint(tmp_path):
 
 
 def test_bf16_stays_close_to_float32():
-    losses = [run(precision=precision, epochs=8)[1][-1]["loss"] for precision in ("float32", "bf16")]
+    losses = [
+        run(precision=precision, epochs=8)[1][-1]["loss"] for precision in ("float32", "bf16")
+    ]
     assert losses[1] == pytest.approx(losses[0], rel=0.1)
 
 

@@ -18,6 +18,13 @@ from helpers.plots.cells import (
     unrolled_rnn,
 )
 from helpers.plots.curves import learning_curves, loss_curve, task_curves
+from helpers.plots.lstm import (
+    bleu_scores,
+    gates_over_time,
+    gradient_flow,
+    lstm_cell,
+    memory_over_time,
+)
 from helpers.plots.pictures import caption_gallery
 from helpers.plots.style import COLORS, use_style
 from helpers.plots.words import words_considered
@@ -27,13 +34,18 @@ __all__ = [
     "attention_entropy",
     "attention_lstm_cell",
     "attention_maps",
+    "bleu_scores",
     "caption_gallery",
     "cell_scores",
     "cliff",
+    "gates_over_time",
+    "gradient_flow",
     "gradient_norms",
     "largest_weight",
     "learning_curves",
     "loss_curve",
+    "lstm_cell",
+    "memory_over_time",
     "pointing_accuracy",
     "rnn_cell",
     "saturation",

@@ -2,11 +2,11 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.patches import Circle, FancyBboxPatch
+from matplotlib.colors import ListedColormap
+from matplotlib.patches import Circle
 
+from helpers.plots.cells import GREY, _box, _canvas
 from helpers.plots.style import COLORS, use_style
-
-GREY = "#555555"
 
 
 def lstm_cell(gradients=False):
@@ -15,17 +15,14 @@ def lstm_cell(gradients=False):
     Inputs: gradients: draw the way back instead, with the gradient that each arrow carries
     Returns: matplotlib Figure
     """
-    use_style()
-    figure, axes = plt.subplots(figsize=(8.4, 4.9))
     title = "The same timestep, backwards" if gradients else "One timestep of an LSTM"
-    axes.set(xlim=(0, 12.4), ylim=(-0.1, 6.5), title=title)
-    axes.axis("off")
-    _box(axes, (6.25, 3.45), (8.3, 5.1), "", "#f3f3f3")
-    _box(axes, (5.3, 1.5), (5.9, 0.75), "$a = x\\,W_x + h_{prev}\\,W_h + b$", COLORS["orange"])
+    axes = _canvas(title, (8.4, 4.9), 12.4, 6.5)
+    _box(axes, (6.25, 3.45), 8.3, 5.1, "", "#f3f3f3")
+    _box(axes, (5.3, 1.5), 5.9, 0.75, "$a = x\\,W_x + h_{prev}\\,W_h + b$", COLORS["orange"])
     for x, function in ((3.0, "σ"), (4.5, "σ"), (6.0, "tanh"), (7.5, "σ")):
         color = COLORS["sky"] if function == "tanh" else COLORS["yellow"]
-        _box(axes, (x, 2.75), (0.9, 0.55), function, color)
-    _box(axes, (9.0, 4.55), (0.9, 0.55), "tanh", COLORS["sky"])
+        _box(axes, (x, 2.75), 0.9, 0.55, function, color)
+    _box(axes, (9.0, 4.55), 0.9, 0.55, "tanh", COLORS["sky"])
     for x, y, sign in ((3.0, 5.5, "×"), (5.25, 5.5, "+"), (5.25, 4.2, "×"), (9.0, 3.6, "×")):
         axes.add_patch(Circle((x, y), 0.26, facecolor="white", edgecolor=GREY, zorder=3))
         axes.text(x, y - 0.02, sign, ha="center", va="center", fontsize=14, zorder=4)
@@ -34,16 +31,15 @@ def lstm_cell(gradients=False):
         (1.2, 1.5, "prev_h", "right"), (11.3, 3.6, "next_h", "left"), (5.3, 0.1, "x", "center"),
     ):  # fmt: skip
         axes.text(x, y, name, ha=side, va="center", family="monospace", fontsize=12)
-    for points, width, place, forward, backward in _LSTM_WIRES:
-        memory = COLORS["blue"] if width > 2 else COLORS["black"]
-        _wire(axes, points[::-1] if gradients else points, width,
-              COLORS["red"] if gradients else memory)  # fmt: skip
-        text = backward if gradients else forward
-        axes.text(*place, text, va="center", color=COLORS["red"] if gradients else GREY)
-    return figure
+    for corners, width, place, forward, backward in _WIRES:
+        color = COLORS["red"] if gradients else COLORS["blue" if width > 2 else "black"]
+        _wire(axes, corners[::-1] if gradients else corners, width, color)
+        axes.text(*place, backward if gradients else forward, va="center",
+                  color=COLORS["red"] if gradients else GREY)  # fmt: skip
+    return axes.figure
 
 
-_LSTM_WIRES = [
+_WIRES = [
     # corners, line width, where the text stands, what flows forwards, what flows back
     (((1.35, 5.5), (2.74, 5.5)), 3.5, (1.3, 5.85), "", "$dc \\odot f$"),
     (((3.26, 5.5), (4.99, 5.5)), 3.5, (3.9, 5.75), "", "$dc$"),
@@ -79,8 +75,7 @@ def memory_over_time(switches, c, h):
         2, 1, figsize=(7.2, 3.8), sharex=True, height_ratios=(1, 1.4)
     )
     table = np.array(list(switches.values()))  # (gates, T)
-    top.imshow(table, cmap=plt.matplotlib.colors.ListedColormap(["white", COLORS["yellow"]]),
-               aspect="auto")  # fmt: skip
+    top.imshow(table, cmap=ListedColormap(["white", COLORS["yellow"]]), aspect="auto")
     for row, column in zip(*table.nonzero(), strict=True):
         top.text(column, row, "open", ha="center", va="center", fontsize=9)
     top.set(yticks=range(len(switches)), yticklabels=switches, title="Gates")
@@ -138,19 +133,29 @@ def gates_over_time(panels, words):
     return figure
 
 
-def _wire(axes, points, width, color):
-    """Draw a line through points with an arrow head at its end."""
-    axes.plot(*zip(*points[:-1], strict=True), color=color, linewidth=width, zorder=1)
+def bleu_scores(scores):
+    """Draw BLEU-1 to BLEU-4 of several models, side by side, with the numbers above the bars.
+
+    Inputs: scores: dict from a model's name to a dict from "BLEU-1" ... "BLEU-4" to a score
+    Returns: matplotlib Figure
+    """
+    use_style()
+    figure, axes = plt.subplots(figsize=(7, 3.2))
+    width = 0.8 / len(scores)
+    for k, (name, model) in enumerate(scores.items()):
+        places = np.arange(len(model)) + (k - (len(scores) - 1) / 2) * width
+        bars = axes.bar(places, model.values(), 0.92 * width, label=name)
+        axes.bar_label(bars, [f"{score:.2f}" for score in model.values()])
+        axes.set_xticks(range(len(model)), model)
+    axes.set(title="Captions of pictures kept aside", ylabel="score (0 to 1)", ylim=(0, 1))
+    axes.grid(visible=False, axis="x")
+    axes.legend()
+    return figure
+
+
+def _wire(axes, corners, width, color):
+    """Draw a line through corners with an arrow head at its end."""
+    axes.plot(*zip(*corners[:-1], strict=True), color=color, linewidth=width, zorder=1)
     style = {"arrowstyle": "-|>", "color": color, "linewidth": width, "shrinkA": 0, "shrinkB": 0,
              "mutation_scale": 8 + 2 * width}  # fmt: skip
-    axes.annotate("", points[-1], points[-2], arrowprops=style, zorder=1)
-
-
-def _box(axes, centre, size, text, color):
-    corner = (centre[0] - size[0] / 2, centre[1] - size[1] / 2)
-    shape = FancyBboxPatch(
-        corner, *size, boxstyle="round,pad=0,rounding_size=0.12", facecolor=color, edgecolor=GREY,
-        zorder=2 if text else 0,
-    )  # fmt: skip
-    axes.add_patch(shape)
-    axes.text(*centre, text, ha="center", va="center", fontsize=12, zorder=3)
+    axes.annotate("", corners[-1], corners[-2], arrowprops=style, zorder=1)

@@ -168,7 +168,7 @@ def _row(rng, things, middle=None):
         start = min(max(middle - total * shrink / 2 - EDGE, 0), free)
         cuts = [start] * len(things)
     placed, used = [], EDGE
-    for thing, cut in zip(things, cuts):
+    for thing, cut in zip(things, cuts, strict=False):
         placed.append(replace(thing, left=used + cut))
         used += thing.width + GAP
     return placed
@@ -209,7 +209,7 @@ def _place_above(rng, setting, upper, lower):
         limit = min(thing.top for thing in low) - GAP
         if high[0].design.place == "sky":
             tops = [rng.uniform(EDGE, max(EDGE, limit - thing.height)) for thing in high]
-            high = [replace(thing, top=top) for thing, top in zip(high, tops)]
+            high = [replace(thing, top=top) for thing, top in zip(high, tops, strict=False)]
         else:  # a boat over fish
             high = [_settle(rng, setting, thing) for thing in high]
         if max(thing.bottom for thing in high) <= limit:

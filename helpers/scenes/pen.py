@@ -27,7 +27,7 @@ SNOW = (244, 248, 255)
 
 def mix(colour, other, amount):
     """Return `colour` moved towards `other` by `amount` in [0, 1]; RGB triples in [0, 255]."""
-    return tuple(round(a + (b - a) * amount) for a, b in zip(colour, other))
+    return tuple(round(a + (b - a) * amount) for a, b in zip(colour, other, strict=False))
 
 
 def lighter(colour, amount=0.3):
@@ -51,7 +51,7 @@ def curve(points, closed=False, steps=8):
     before, after = (points[-1:], points[:2]) if closed else (points[:1], points[-1:])
     p = [*before, *points, *after]
     smooth = []
-    for a, b, c, d in zip(p, p[1:], p[2:], p[3:]):
+    for a, b, c, d in zip(p, p[1:], p[2:], p[3:], strict=False):
         for k in range(steps):
             t = k / steps
             smooth.append(
@@ -63,7 +63,7 @@ def curve(points, closed=False, steps=8):
                         + (2 * o - 5 * q + 4 * r - s) * t**2
                         + (3 * q - o - 3 * r + s) * t**3
                     )
-                    for o, q, r, s in zip(a, b, c, d)
+                    for o, q, r, s in zip(a, b, c, d, strict=False)
                 )
             )
     return smooth if closed else [*smooth, points[-1]]

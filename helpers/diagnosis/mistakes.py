@@ -1,12 +1,12 @@
 """The mistakes that readers make in a kernel of their own, and what each would compute.
 
-A mistake is a sentence and the part of helpers.dissection that it replaces. A table holds for all
+A mistake is a sentence and the part of `dissection` that it replaces. A table holds for all
 kernels: a kernel without that part comes out right, and so the mistake is never found in it.
 """
 
 import torch
 
-from helpers.dissection import keep, mean_position, scaled, softmax, with_gradient_of
+from helpers.diagnosis.dissection import keep, mean_position, scaled, softmax, with_gradient_of
 
 
 def _zero(a, *_):

@@ -12,8 +12,9 @@ from itertools import combinations
 
 import numpy as np
 
-from helpers import dissection, kernels
-from helpers.mistakes import BACKWARD_MISTAKES, FORWARD_MISTAKES
+from helpers import kernels
+from helpers.diagnosis import dissection
+from helpers.diagnosis.mistakes import BACKWARD_MISTAKES, FORWARD_MISTAKES
 
 SIZES = {"N": 3, "T": 5, "D": 4, "H": 7, "4H": 28, "P": 6, "V": 9, "M": 8}  # no two alike
 
@@ -180,7 +181,7 @@ class Trial:
             yield f"it {text}, and has the wrong sign", got, -factor(self.sizes) * right
         if got.shape == right.shape and right.size > 1:
             factor = np.vdot(right, got) / np.vdot(right, right)
-            yield f"it is {factor:.6g} times what it should be, in every entry", got, factor * right
+            yield f"it is {factor:.9g} times what it should be, in every entry", got, factor * right
         position = list(self.expected).index(key)
         for text, outputs in self.mistaken:
             yield text, got, outputs[position]
@@ -250,7 +251,7 @@ def _shortage(wanted, result):
     got = len(result) if several else 1
     if got == len(wanted) and several == (got > 1):
         return None
-    what = f"{got} values" if several else f"one value, {_shape(result)}"
+    what = f"a tuple of {got}" if several else f"one value, {_shape(result)}"
     hint = "; the cache is missing" if [*wanted[:got], "cache"] == wanted else ""
     return f"returned {what}, expected {', '.join(wanted)}{hint}"
 
