@@ -32,17 +32,22 @@ def use_style():
         "axes.titlesize": 11,
         "legend.frameon": False,
     })  # fmt: skip
-    _store_few_colours()
+    _set_up_notebook()
 
 
-def _store_few_colours():
-    """Have a notebook store its figures with 256 colours, in a third of the bytes."""
+def _set_up_notebook():
+    """Have a notebook store a figure with 256 colours, in a third of the bytes, and no size.
+
+    IPython's text for a figure gives its size, which varies with the words under a picture.
+    """
     if "IPython" not in sys.modules or (shell := sys.modules["IPython"].get_ipython()) is None:
         return
     if hasattr(shell, "kernel"):
         import matplotlib_inline.backend_inline  # noqa: F401  its own formatter comes first
 
-        shell.display_formatter.formatters["image/png"].for_type(Figure, _small_png)
+        formatters = shell.display_formatter.formatters
+        formatters["image/png"].for_type(Figure, _small_png)
+        formatters["text/plain"].for_type(Figure, lambda _, printer, __: printer.text("<Figure>"))
 
 
 def _small_png(figure):

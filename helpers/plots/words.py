@@ -9,7 +9,7 @@ def words_considered(probabilities, vocabulary, chosen, count=5):
     """Draw the most probable words of each step as a table, coloured by probability.
 
     Inputs:
-        probabilities: of every word at every step, (T, V) array or tensor
+        probabilities: of every word at every step, (T, V) tensor
         vocabulary: Vocabulary
         chosen: the T ids that were said, framed in the table
         count: words to show per step
@@ -20,7 +20,7 @@ def words_considered(probabilities, vocabulary, chosen, count=5):
     values = probabilities.gather(1, best).T  # (count, T)
     T = len(chosen)
     figure, axes = plt.subplots(figsize=(max(4, 0.95 * T + 1), 0.42 * count + 1.1))
-    shown = axes.imshow(values, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    shown = axes.imshow(values.numpy(), cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for t in range(T):
         for k in range(count):
             word = vocabulary.idx_to_word[int(best[t, k])]
