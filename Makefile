@@ -30,7 +30,8 @@ bench: $(INSTALLED)  ## measure the kernels beside PyTorch's own layers
 	$(RUN) benchmarks.kernels
 
 outputs: $(INSTALLED)  ## execute the notebooks and store their outputs
-	$(RUN) nbconvert --execute --ExecutePreprocessor.record_timing=False --to notebook --inplace \
+	$(RUN) nbconvert --execute --to notebook --inplace \
+		--ExecutePreprocessor.record_timing=False --CoalesceStreamsPreprocessor.enabled=True \
 		$(NOTEBOOKS)
 
 clean:  ## remove the environment, caches and build/; data/, runs/ and pretrained/ stay

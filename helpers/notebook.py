@@ -22,7 +22,7 @@ _STYLE = "".join(
     f"{{color: var(--jp-mirror-editor-{colour})}}"
     for names, colour in _COLOURS.items()
 )
-_PRE = "font-family: var(--jp-code-font-family, monospace); line-height: 1.35; overflow-x: auto"
+_PRE = "font: 12px/1.4 var(--jp-code-font-family, monospace); white-space: pre; overflow-x: auto"
 
 
 def show_source(*functions):

@@ -14,6 +14,7 @@ from helpers.kernels import (
     lstm_backward,
     lstm_forward,
     lstm_gates_forward,
+    lstm_step_backward,
     lstm_step_forward,
 )
 
@@ -51,6 +52,29 @@ def test_sequence_equals_the_repeated_step(with_c0):
         weights = [inputs[key] for key in ("Wx", "Wh", "b")]
         prev_h, prev_c, _ = lstm_step_forward(inputs["x"][:, t], prev_h, prev_c, *weights)
         check_norm(f"h[:, {t}]", h[:, t], prev_h, 1e-14)
+
+
+def test_sequence_gradients_equal_the_repeated_step():
+    # the backward pass of the step alone, carried from the last timestep to the first
+    inputs = random_inputs("lstm", T=4) | {"c0": np.random.default_rng(0).normal(size=(2, 5))}
+    x, prev_h, Wx, Wh, b, prev_c = inputs.values()
+    h, cache = lstm_forward(**inputs)
+    dh = np.random.default_rng(1).normal(size=h.shape)
+    caches = []
+    for t in range(4):
+        prev_h, prev_c, step_cache = lstm_step_forward(x[:, t], prev_h, prev_c, Wx, Wh, b)
+        caches.append(step_cache)
+    dprev_h, dprev_c = np.zeros_like(prev_h), np.zeros_like(prev_c)
+    dx, weights = [], [0, 0, 0]
+    for t in reversed(range(4)):
+        dx_t, dprev_h, dprev_c, *dweights = lstm_step_backward(
+            dh[:, t] + dprev_h, dprev_c, caches[t]
+        )
+        dx.insert(0, dx_t)
+        weights = [total + part for total, part in zip(weights, dweights, strict=True)]
+    expected = [np.stack(dx, axis=1), dprev_h, *weights, dprev_c]
+    for key, gradient, repeated in zip(inputs, lstm_backward(dh, cache), expected, strict=True):
+        check_norm(f"d{key}", gradient, repeated, 1e-13)
 
 
 def test_gates_stand_in_the_order_i_f_o_g():
