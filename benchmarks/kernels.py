@@ -5,6 +5,7 @@ whatever else the machine does meets both alike.
 """
 
 import argparse
+import operator
 import platform
 import statistics
 import time
@@ -65,29 +66,36 @@ def compare(kind, sizes, repetitions):
     return interleaved([train_ours, train_torch], repetitions)
 
 
+def spread(durations):
+    """Return the median with its quartiles as text: on a busy machine these lie far apart."""
+    low, median, high = statistics.quantiles(durations, n=4)
+    return f"{median:.1f} ({low:.1f} to {high:.1f})"
+
+
 def main():
-    """Print a table of medians."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "--sizes",
-        type=int,
-        nargs=4,
-        default=(64, 16, 256, 512),
-        metavar=("N", "T", "D", "H"),
-        help="batch, timesteps, input, hidden",
+    """Print one table."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.kernels", description=__doc__.partition("\n")[0]
     )
+    parser.add_argument(
+        "--sizes", type=int, nargs=4, metavar=("N", "T", "D", "H"), default=(64, 16, 256, 512),
+        help="batch, timesteps, input, hidden",
+    )  # fmt: skip
     parser.add_argument("--repetitions", type=int, default=30, help="timed steps of each layer")
     options = parser.parse_args()
+    if options.repetitions < 2:
+        parser.error("--repetitions must be at least 2, for the quartiles")
 
     torch.manual_seed(0)
     sizes = "N={} T={} D={} H={}".format(*options.sizes)
-    print(f"One training step, {sizes}, float32; medians of {options.repetitions} repetitions")
+    print(f"One training step, {sizes}, float32; {options.repetitions} repetitions in turns")
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.machine()}")
-    print("layer    ours, ms    torch.nn, ms    ours / torch.nn")
+    print("Median and the quartiles around it, in ms; the median ratio of neighbouring steps\n")
+    print(f"{'layer':6}{'ours':>22}{'torch.nn':>22}{'ours / torch.nn':>18}")
     for kind in (RNN, LSTM):
-        durations = compare(kind, options.sizes, options.repetitions)
-        ours, torchs = map(statistics.median, durations)
-        print(f"{kind.__name__:5}{ours:12.1f}{torchs:16.1f}{ours / torchs:19.2f}")
+        ours, torchs = compare(kind, options.sizes, options.repetitions)
+        ratio = statistics.median(map(operator.truediv, ours, torchs))
+        print(f"{kind.__name__:6}{spread(ours):>22}{spread(torchs):>22}{ratio:18.2f}")
 
 
 if __name__ == "__main__":

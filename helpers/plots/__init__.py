@@ -24,6 +24,7 @@ from helpers.plots.lstm import (
     gradient_flow,
     lstm_cell,
     memory_over_time,
+    picture_worth,
 )
 from helpers.plots.pictures import caption_gallery
 from helpers.plots.style import COLORS, use_style
@@ -46,6 +47,7 @@ __all__ = [
     "loss_curve",
     "lstm_cell",
     "memory_over_time",
+    "picture_worth",
     "pointing_accuracy",
     "rnn_cell",
     "saturation",

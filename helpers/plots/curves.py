@@ -6,7 +6,9 @@ from helpers.plots.style import COLORS, use_style
 
 
 def learning_curves(histories, score="BLEU-4"):
-    """Draw the training loss and a validation score against epochs, one line per run.
+    """Draw the loss and a validation score against epochs, one line per run.
+
+    Where the records hold a "validation loss", it is drawn too, dashed.
 
     Inputs:
         histories: dict from the run's name to what `training.train` returned
@@ -17,9 +19,13 @@ def learning_curves(histories, score="BLEU-4"):
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
     for name, history in histories.items():
         epochs = [record["epoch"] for record in history]
-        left.plot(epochs, [record["loss"] for record in history], marker=".", label=name)
+        losses = [record["loss"] for record in history]
+        (line,) = left.plot(epochs, losses, marker=".", label=name)
+        if "validation loss" in history[0]:
+            losses = [record["validation loss"] for record in history]
+            left.plot(epochs, losses, "--", color=line.get_color(), label=f"{name}, validation")
         right.plot(epochs, [record[score] for record in history], marker=".", label=name)
-    left.set(title="Training loss", xlabel="epoch", ylabel="nats per caption")
+    left.set(title="Loss", xlabel="epoch", ylabel="nats per caption")
     right.set(title="Validation score", xlabel="epoch", ylabel=f"{score} (0 to 1)")
     right.set_ylim(bottom=0)
     for axes in (left, right):
@@ -70,6 +76,8 @@ def task_curves(histories, chance):
             for axes, values in zip(panels, zip(*(r[split] for r in history), strict=True),
                                     strict=True):  # fmt: skip
                 axes.plot(epochs, values, style, color=color, label=f"{name}, {split}")
+    for axes in panels:
+        axes.xaxis.get_major_locator().set_params(integer=True)
     panels[0].set(title="Loss", xlabel="epoch", ylabel="nats per sequence", ylim=(0, None))
     panels[1].set(title="Accuracy", xlabel="epoch", ylabel="share right", ylim=(0, 1.03))
     panels[1].axhline(chance, color="#555555", linewidth=1, linestyle=":", label="guessing")

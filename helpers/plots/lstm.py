@@ -153,6 +153,22 @@ def bleu_scores(scores):
     return figure
 
 
+def picture_worth(curves):
+    """Draw what the picture is worth to a captioner, word by word.
+
+    Inputs: curves: dict from a model's name to nats, one number per word of the caption
+    Returns: matplotlib Figure
+    """
+    use_style()
+    figure, axes = plt.subplots(figsize=(6.4, 3.2))
+    for name, values in curves.items():
+        axes.plot(range(1, len(values) + 1), values, marker="o", label=name)
+    axes.set(title="What the picture is worth", xlabel="word of the caption", ylabel="nats",
+             ylim=(0, None))  # fmt: skip
+    axes.legend()
+    return figure
+
+
 def _wire(axes, corners, width, color):
     """Draw a line through corners with an arrow head at its end."""
     axes.plot(*zip(*corners[:-1], strict=True), color=color, linewidth=width, zorder=1)
