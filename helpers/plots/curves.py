@@ -25,7 +25,8 @@ def learning_curves(histories, score="BLEU-4"):
             losses = [record["validation loss"] for record in history]
             left.plot(epochs, losses, "--", color=line.get_color(), label=f"{name}, validation")
         right.plot(epochs, [record[score] for record in history], marker=".", label=name)
-    left.set(title="Loss", xlabel="epoch", ylabel="nats per caption")
+    title = "Loss" if "validation loss" in history[0] else "Training loss"
+    left.set(title=title, xlabel="epoch", ylabel="nats per caption")
     right.set(title="Validation score", xlabel="epoch", ylabel=f"{score} (0 to 1)")
     right.set_ylim(bottom=0)
     for axes in (left, right):
