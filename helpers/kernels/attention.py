@@ -10,6 +10,14 @@ from math import sqrt
 import array_api_compat as compat
 
 from helpers.kernels.arguments import check_arguments
+from helpers.kernels.inplace import (
+    attention_forward,
+    blocks,
+    gate_slopes,
+    gates_backward,
+    gates_forward,
+    narrowed,
+)
 from helpers.kernels.lstm import lstm_gates_backward, lstm_gates_forward
 from helpers.kernels.rnn import previous_states
 from helpers.kernels.temporal import (
@@ -100,7 +108,8 @@ def attention_lstm_forward(x, A, Wx, Wh, Wattn, b):
     """Run the attention LSTM over a sequence, from h0 = c0 = the mean of A over positions.
 
     Each step attends with the hidden state before it. The inputs of all timesteps are
-    projected in one product before the loop.
+    projected in one product before the loop. In it, `attention_forward` and `gates_forward`
+    do what `dot_product_attention_forward` and `lstm_gates_forward` do, without new arrays.
 
     Inputs:
         x: input sequence, (N, T, D)
@@ -120,13 +129,16 @@ def attention_lstm_forward(x, A, Wx, Wh, Wattn, b):
     gates, _ = temporal_affine_forward(x, Wx, b)  # holds x Wx + b until the loop reaches t
     h, c, tanh_c, attn = (xp.empty_like(gates[:, :, :H]) for _ in range(4))  # (N, T, H)
     alpha = xp.empty((N, T, P), dtype=A.dtype, device=compat.device(A))
-    prev_h = prev_c = xp.mean(A, axis=1)  # (N, H)
+    h0 = prev_h = prev_c = xp.mean(A, axis=1)  # (N, H)
+    A, Wh, Wattn = narrowed(A), narrowed(Wh), narrowed(Wattn)
     for t in range(T):
-        attn[:, t], alpha[:, t], _ = dot_product_attention_forward(prev_h, A)
-        a = gates[:, t] + prev_h @ Wh + attn[:, t] @ Wattn  # (N, 4H)
-        prev_h, prev_c, (_, gates[:, t], tanh_c[:, t]) = lstm_gates_forward(a, prev_c)
-        h[:, t], c[:, t] = prev_h, prev_c
-    return h, alpha, (x, A, Wx, Wh, Wattn, gates, c, tanh_c, h, attn, alpha)
+        attention_forward(xp, prev_h, A, attn[:, t], alpha[:, t])  # fills the last two
+        a = gates[:, t]  # (N, 4H), a view
+        a += prev_h @ Wh
+        a += attn[:, t] @ Wattn
+        gates_forward(xp, a, prev_c, h[:, t], c[:, t], tanh_c[:, t])  # fills all but prev_c
+        prev_h, prev_c = h[:, t], c[:, t]
+    return h, alpha, (x, A, Wx, Wh, Wattn, gates, c, tanh_c, h, attn, alpha, h0)
 
 
 def attention_lstm_backward(dh, cache):
@@ -141,14 +153,16 @@ def attention_lstm_backward(dh, cache):
         cache: from the forward pass
     Returns: dx (N, T, D), dA (N, P, H), dWx (D, 4H), dWh (H, 4H), dWattn (H, 4H), db (4H,)
     """
-    x, A, Wx, Wh, Wattn, gates, c, tanh_c, h, attn, alpha = cache
-    xp, sizes = check_arguments(h=(h, "N T H"), A=(A, "N P H"), dh=(dh, "N T H"))
-    h0 = c0 = xp.mean(A, axis=1)
-    da, dattn, dscores = xp.empty_like(gates), xp.empty_like(attn), xp.empty_like(alpha)
-    dprev_h, dprev_c = xp.zeros_like(h0), xp.zeros_like(c0)
+    x, A, Wx, Wh, Wattn, gates, c, tanh_c, h, attn, alpha, h0 = cache
+    xp, sizes = check_arguments(h=(h, "N T H"), dh=(dh, "N T H"), alpha=(alpha, "N T P"))
+    prev_c = previous_states(xp, h0, c)  # (N, T, H); c0 = h0
+    da, slope_c = gate_slopes(gates, prev_c, tanh_c)  # da: slopes until the loop reaches t
+    _, f, _, _ = blocks(gates)
+    dattn, dscores = xp.empty_like(attn), xp.empty_like(alpha)
+    dprev_h = dprev_c = xp.zeros_like(h0)
     for t in reversed(range(sizes["T"])):
-        gates_cache = (c[:, t - 1] if t > 0 else c0, gates[:, t], tanh_c[:, t])
-        da[:, t], dprev_c = lstm_gates_backward(dh[:, t] + dprev_h, dprev_c, gates_cache)
+        dnext_h = dh[:, t] + dprev_h
+        dprev_c = gates_backward(da[:, t], slope_c[:, t], f[:, t], dnext_h, dprev_c)
         dattn[:, t] = da[:, t] @ Wattn.T  # (N, H)
         dscores[:, t] = _scores_backward(dattn[:, t], A, alpha[:, t])  # (N, P)
         dprev_h = da[:, t] @ Wh.T + (dscores[:, t][:, None, :] @ A)[:, 0]
@@ -156,7 +170,7 @@ def attention_lstm_backward(dh, cache):
     prev_h = previous_states(xp, h0, h)  # (N, T, H)
     dWh, dWattn = weight_gradient(xp, prev_h, da), weight_gradient(xp, attn, da)
     dA = xp.matrix_transpose(dscores) @ prev_h + xp.matrix_transpose(alpha) @ dattn  # (N, P, H)
-    dA = dA + ((dprev_h + dprev_c) / sizes["P"])[:, None, :]
+    dA += ((dprev_h + dprev_c) / sizes["P"])[:, None, :]
     return dx, dA, dWx, dWh, dWattn, db
 
 
