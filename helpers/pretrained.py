@@ -52,7 +52,8 @@ def save_captioner(folder, model, encoder):
     """
     folder = Path(folder)
     model.vocabulary.save(folder / "vocab.json")
-    encoder_config = {name: getattr(encoder, name) for name in ("backbone", "pool", "image_size")}
+    fields = ("backbone", "weights", "pool", "image_size")
+    encoder_config = {name: getattr(encoder, name) for name in fields}
     write_json(folder / "config.json", {"model": model.sizes, "encoder": encoder_config})
     with atomic_write(folder / "model.safetensors") as path:
         path.write_bytes(save({k: v.contiguous() for k, v in model.state_dict().items()}))
