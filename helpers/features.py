@@ -10,7 +10,6 @@ import torch
 from numpy.lib.format import open_memmap
 from tqdm.auto import tqdm
 
-from helpers.encoder import load_pixels
 from helpers.files import read_json, write_json
 
 SAVE_SECONDS = 10  # how often what is encoded is noted as surely on disk
@@ -54,7 +53,7 @@ def cache_key(data, encoder):
 
 def encode_images(encoder, images):
     """Encode PIL images at once. Returns: features as a float32 tensor, (N, P, C) or (N, C)."""
-    pixels = torch.stack([load_pixels(image, encoder.image_size) for image in images])
+    pixels = torch.stack([encoder.prepare(image) for image in images])
     with torch.inference_mode():
         return encoder(pixels.to(encoder.mean.device)).float()
 

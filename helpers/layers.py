@@ -212,10 +212,23 @@ def from_torch(twin):
     layer = (LSTM if isinstance(twin, nn.LSTM) else RNN)(twin.input_size, twin.hidden_size)
     layer = layer.to(twin.weight_ih_l0)
     with torch.no_grad():
-        layer.Wx.copy_(_swap_gates(twin.weight_ih_l0, layer.gates).T)
-        layer.Wh.copy_(_swap_gates(twin.weight_hh_l0, layer.gates).T)
-        layer.b.copy_(_swap_gates(twin.bias_ih_l0 + twin.bias_hh_l0, layer.gates))
+        for ours, theirs in zip((layer.Wx, layer.Wh, layer.b), kernel_weights(twin), strict=True):
+            ours.copy_(theirs)
     return layer
+
+
+def kernel_weights(twin):
+    """Give the weights of a torch.nn.RNN or torch.nn.LSTM as the kernels take them.
+
+    Autograd sees through it: a gradient for these is a gradient for the torch layer's own.
+
+    Inputs: twin: as for `from_torch`
+    Returns: Wx (D, G), Wh (H, G), b (G,); G = H or 4H, gates in the order i, f, o, g
+    """
+    gates = 4 if isinstance(twin, nn.LSTM) else 1
+    Wx = _swap_gates(twin.weight_ih_l0, gates).T
+    Wh = _swap_gates(twin.weight_hh_l0, gates).T
+    return Wx, Wh, _swap_gates(twin.bias_ih_l0 + twin.bias_hh_l0, gates)
 
 
 def layer_sizes(layer):

