@@ -48,24 +48,36 @@ class CaptionExamples(torch.utils.data.Dataset):
         return len(self.ids)
 
     def __getitems__(self, indices):
-        """Return a whole batch: features (N, ...) float32, caption ids (N, T) padded."""
-        features = torch.from_numpy(self.features[self.rows[indices]].astype(np.float32))
+        """Return a whole batch.
+
+        Inputs: indices: of the batch's examples, (N,)
+        Returns: features of I images, (I, ...) float32, and caption ids (N, T) padded; K = N / I
+            captions in a row belong to one image
+        """
+        rows = self.rows[indices]
+        K = np.count_nonzero(rows == rows[0])
+        images = rows[::K]
+        if not np.array_equal(rows, images.repeat(K)):
+            images = rows  # each caption with a copy of its image
+        features = torch.from_numpy(self.features[images].astype(np.float32))
         return features, torch.from_numpy(pad_captions([self.ids[i] for i in indices]))
 
     def batches(self, batch_size, seed, epoch):
-        """Shuffle into batches of captions of similar length, which leaves little padding.
+        """Shuffle images into batches; all captions of an image stand together.
 
-        Inputs: batch_size: captions per batch; seed, epoch: what the order depends on
-        Returns: list of integer arrays, in the order of training
+        The images of a batch have the same number of captions, so that they can share features.
+
+        Inputs: batch_size: captions per batch, about; seed, epoch: what the order depends on
+        Returns: list of integer arrays of examples, in the order of training
         """
         rng = np.random.default_rng([seed, epoch])
-        order = rng.permutation(len(self))
-        lengths = np.array([len(ids) for ids in self.ids])
-        pools = np.array_split(order, max(1, len(order) // (50 * batch_size)))
+        _, starts, counts = np.unique(self.rows, return_index=True, return_counts=True)
         batches = []
-        for pool in pools:
-            pool = pool[np.argsort(lengths[pool], kind="stable")]
-            batches += np.split(pool, np.arange(batch_size, len(pool), batch_size))
+        for K in np.unique(counts):
+            first = rng.permutation(starts[counts == K])  # of each image's K captions
+            images = max(1, batch_size // K)
+            for several in np.split(first, np.arange(images, len(first), images)):
+                batches.append((several[:, None] + np.arange(K)).ravel())
         return [batches[i] for i in rng.permutation(len(batches))]
 
 

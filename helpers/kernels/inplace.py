@@ -8,6 +8,8 @@ from math import sqrt
 import array_api_compat as compat
 import numpy as np
 
+from helpers.kernels.arguments import per_image
+
 
 def narrowed(W):
     """Cast a matrix once for all products of a loop, where autocast would at each of them.
@@ -59,14 +61,14 @@ def gates_forward(xp, a, prev_c, next_h, next_c, tanh_c):
 def attention_forward(xp, prev_h, A, attn, alpha):
     """Do what `dot_product_attention_forward` does: the last two are filled.
 
-    Inputs: xp: array namespace; prev_h, attn (N, H); A (N, P, H); alpha (N, P)
+    Inputs: xp: array namespace; prev_h, attn (N, H); A (I, P, H); alpha (N, P)
     """
-    alpha[...] = (A @ prev_h[:, :, None])[:, :, 0]
+    alpha[...] = (per_image(prev_h, A) @ xp.matrix_transpose(A)).reshape(alpha.shape)
     alpha /= sqrt(A.shape[2])
     alpha -= xp.max(alpha, axis=1, keepdims=True)
     xp.exp(alpha, out=alpha)
     alpha /= xp.sum(alpha, axis=1, keepdims=True)
-    attn[...] = (alpha[:, None, :] @ A)[:, 0]
+    attn[...] = (per_image(alpha, A) @ A).reshape(attn.shape)
 
 
 def gate_slopes(gates, prev_c, tanh_c):
