@@ -23,6 +23,8 @@ def _tokenize_chunk(chunk):
     # Imported here since nltk takes most of a second, and captioning a photo never tokenises.
     from nltk.tokenize import NLTKWordTokenizer
 
+    if chunk == "<unk>":  # captions that come as ids have it where nobody knows the word
+        return ("<UNK>",)
     tokens = NLTKWordTokenizer().tokenize(chunk)
     return tuple(token for token in tokens if any(map(str.isalnum, token)))
 
@@ -81,6 +83,7 @@ class Vocabulary:
         if min_count < 1:
             raise ValueError(f"min_count: expected at least 1, got {min_count}")
         counts = Counter(word for caption in captions for word in tokenize(caption))
+        del counts["<UNK>"]
         frequent = [word for word, count in counts.items() if count >= min_count]
         return cls(sorted(frequent, key=lambda word: (-counts[word], word)))
 
