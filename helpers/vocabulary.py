@@ -35,7 +35,7 @@ def tokenize(text):
     Punctuation is left out: a token without a letter or digit is dropped. Typographic quotes and
     composed letters are brought to one form first. The text is tokenised piece by piece between
     spaces, so that no sentence splitter (a data download) is needed to see the full stop inside
-    "A dog runs. It jumps.", and so that a frequent word is tokenised once.
+    "A dog runs. It jumps.", and so that a frequent word is tokenised once. <UNK> stays as it is.
 
     Inputs:
         text: str
