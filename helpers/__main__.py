@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from helpers import survey
+from helpers import downloads, survey
 from helpers.settings import MIN_COUNT, TrainingError, TrainingSettings
 
 # The commands import what they need: importing torch takes seconds, and --help should not.
@@ -211,6 +211,7 @@ def _parser():
     command.add_argument("--json", metavar="FILE", help="write scores and captions here")
 
     survey.add_command(commands)
+    downloads.add_command(commands)
     return parser
 
 
