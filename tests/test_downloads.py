@@ -5,6 +5,7 @@ import io
 import json
 import stat
 import zipfile
+from pathlib import Path
 
 import layouts
 import numpy as np
@@ -20,6 +21,7 @@ from helpers.downloads.sources import DATA_SETS, DataSet, Source
 from helpers.downloads.transfer import DownloadError, zip_problem
 from helpers.downloads.unpacking import unpack
 from helpers.files import DataError
+from helpers.formats import FORMATS
 
 QUICK = {"pause": 0.001, "progress": False}
 
@@ -201,6 +203,14 @@ def test_the_table_of_data_sets():
             assert len(bytes.fromhex(digits)) == hashlib.new(kind).digest_size
             # no encryption, so a hash has to tell
             assert source.digest or source.url.startswith("https://")
+
+
+def test_the_page_about_the_data_names_all_of_them():
+    page = (Path(__file__).parents[1] / "data" / "README.md").read_text(encoding="utf-8")
+    for name in DATA_SETS:
+        assert f"| `{name}` |" in page
+    for name in FORMATS:
+        assert f"**`{name}" in page
 
 
 # Unpacking
