@@ -10,11 +10,11 @@ import time
 from pathlib import Path
 
 import pytest
-from layouts import write_zip
 from server import Page, serve
 
 from helpers.downloads import transfer
-from helpers.downloads.transfer import DownloadError, fetch, zip_problem
+from helpers.downloads.transfer import DownloadError, fetch
+from helpers.downloads.unpacking import zip_problem
 
 CONTENT = bytes(range(256)) * 400  # 102,400 bytes
 CHUNK = transfer._CHUNK  # the least that has to come for a cut download to get further
@@ -290,15 +290,6 @@ def test_a_killed_download_goes_on(tmp_path):
         fetch(f"{address}/file.bin", tmp_path / "file.bin", **QUICK)
         assert page.asked == [None, f"bytes={have}-"]
     assert (tmp_path / "file.bin").read_bytes() == CONTENT * 50
-
-
-def test_a_damaged_zip_is_told_by_its_checksums(tmp_path):
-    path = write_zip(tmp_path / "a.zip", {"1.bin": os.urandom(2000), "2.bin": b"x"})
-    assert zip_problem(path) is None
-    content = bytearray(path.read_bytes())
-    content[1000] ^= 255
-    path.write_bytes(content)
-    assert "1.bin in it is damaged" in zip_problem(path)
 
 
 def test_progress_is_shown_on_request_alone(tmp_path, capsys):

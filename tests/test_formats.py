@@ -216,6 +216,7 @@ def test_eecs498(tmp_path, packed, legacy):
         assert data.vocabulary == Vocabulary(layouts.WORDS[4:]) and data.features is None
         assert (data.image(1).mode, data.image(1).size) == ("RGB", (112, 112))
         assert data.image(1).getpixel((50, 60)) == (60, 80, 100)
+        assert data.files[1] == f"{split}_images/1"
         assert len({data.fingerprint(i) for i in range(3)}) == 3
 
 

@@ -52,8 +52,8 @@ def download(name, folder=None, images=None, unpacked=False, progress=True, **op
     Returns: the folder, pathlib.Path
     Raises: DataError naming the address or the file, and the remedy
     """
-    from helpers.downloads.transfer import fetch, zip_problem
-    from helpers.downloads.unpacking import unpack
+    from helpers.downloads.transfer import fetch
+    from helpers.downloads.unpacking import unpack, zip_problem
 
     if name not in DATA_SETS:
         raise ValueError(f"{name}: no such data set; there are {', '.join(DATA_SETS)}")

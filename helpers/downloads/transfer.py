@@ -7,8 +7,6 @@ import os
 import re
 import shutil
 import time
-import zipfile
-import zlib
 from pathlib import Path
 
 import requests
@@ -273,13 +271,3 @@ def hash_file(path, kind="sha256", progress=True):
             digest.update(chunk)
             bar.update(len(chunk))
     return digest.hexdigest()
-
-
-def zip_problem(path):
-    """Give what is wrong with a zip archive, by the checksums of all that is in it, or None."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError) as error:
-        return f"not a whole zip archive ({error})"
-    return f"{damaged} in it is damaged" if damaged else None

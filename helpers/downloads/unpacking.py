@@ -1,4 +1,4 @@
-"""Unpacking a zip archive of unknown origin, so that nothing lands outside the folder."""
+"""Checking and unpacking zip archives of unknown origin: nothing lands outside the folder."""
 
 import shutil
 import stat
@@ -9,6 +9,19 @@ from pathlib import Path, PurePosixPath
 from tqdm.auto import tqdm
 
 from helpers.files import DataError, atomic_write
+
+# What zipfile raises on a broken archive, on an encrypted one, and on exotic packing.
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+
+
+def zip_problem(path):
+    """Give what is wrong with a zip archive, by the checksums of all that is in it, or None."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (*_BROKEN, OSError) as error:
+        return f"not a whole zip archive ({error})"
+    return f"{damaged} in it is damaged" if damaged else None
 
 
 def unpack(path, folder, progress=True):
@@ -33,7 +46,7 @@ def unpack(path, folder, progress=True):
                 raise DataError(f"{path}: {sizes}; make room, or read it as it is")
             for member in tqdm(members, f"unpack {path.name}", disable=not progress, leave=False):
                 _unpack_member(archive, member, folder / member.filename)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+    except _BROKEN as error:
         raise DataError(f"{path}: cannot be unpacked ({error}); fetch it again") from error
 
 

@@ -129,22 +129,25 @@ def _read_cs231n(archive, split):
 
 
 class Pixels:
-    """Pictures that lie in one tensor, uint8 (I, 3, height, width), called by their row."""
+    """Pictures that lie in one tensor, uint8 (I, 3, height, width), called "key/row"."""
 
     def __init__(self, tensor, label):
         self._tensor, self._label = tensor, label
 
     def label(self, name):
         """Give the place of a picture for a person to read."""
-        return f"{self._label} {name}"
+        return f"{self._label}/{name}"
 
     def image(self, name):
         """Give a picture. Returns: PIL image, RGB."""
-        return Image.fromarray(self._tensor[int(name)].permute(1, 2, 0).numpy())
+        return Image.fromarray(self._row(name).permute(1, 2, 0).numpy())
 
     def fingerprint(self, name):
         """Give a short string that is another one as soon as the picture has changed."""
-        return f"{zlib.crc32(self._tensor[int(name)].numpy().tobytes()):08x}"
+        return f"{zlib.crc32(self._row(name).numpy().tobytes()):08x}"
+
+    def _row(self, name):
+        return self._tensor[int(name.rpartition("/")[2])]  # (3, height, width)
 
 
 def _read_eecs498(archive, split):
@@ -170,8 +173,9 @@ def _read_eecs498(archive, split):
     texts = _texts(captions, vocabulary, [label, keys[1]])
     if len(texts) != len(images):
         refuse([label, keys[1]], f"{len(texts)} captions for {len(images)} images")
-    records = [Record(k, f"{keys[0]} {k}", str(k), [text]) for k, text in enumerate(texts)]
-    return Content(records, Pixels(images, f"{label} {keys[0]}"), vocabulary)
+    names = [f"{keys[0]}/{k}" for k in range(len(texts))]
+    records = [Record(k, names[k], names[k], [text]) for k, text in enumerate(texts)]
+    return Content(records, Pixels(images, label), vocabulary)
 
 
 FORMATS = {
