@@ -6,6 +6,7 @@ import zipfile
 
 import h5py
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -170,3 +171,68 @@ def eecs498_content():
         "train_images": images, "val_images": images, "train_captions": captions,
         "val_captions": captions, "vocab": vocab,
     }  # fmt: skip
+
+
+def described(data):
+    """Give what tests compare of a data set: name, split, images, the different captions."""
+    return data.name, data.split, len(data), set(map(tuple, data.captions))
+
+
+# Each of these writes a data set into a folder, and gives what `load_captions` is to open.
+
+
+def flickr8k_zips(folder):
+    write_zip(folder / "Flickr8k_Dataset.zip", flickr8k_images())
+    write_zip(folder / "Flickr8k_text.zip", flickr8k_text())
+    return folder
+
+
+def flickr8k_folder(folder):
+    return write_files(folder, flickr8k_images() | flickr8k_text())
+
+
+def flickr8k_two_folders(folder):
+    write_files(folder / "Flickr8k_Dataset", flickr8k_images())
+    write_files(folder / "Flickr8k_text", flickr8k_text())
+    return folder
+
+
+def coco_folder(folder, split):
+    return write_files(folder, coco(split))
+
+
+def coco_images_folder(folder, split):
+    images = {f"images/{name}": file for name, file in coco_images(3, split).items()}
+    annotations = coco(split).items()
+    return write_files(folder, images | {k: v for k, v in annotations if "annotations" in k})
+
+
+def coco_one_zip(folder, split):
+    return write_zip(folder / "all.zip", coco(split))
+
+
+def coco_zips(folder, split):
+    files = coco(split)
+    annotations = {name: files.pop(name) for name in list(files) if "annotations" in name}
+    write_zip(folder / f"annotations_trainval{split[-4:]}.zip", annotations)
+    write_zip(folder / f"{split}.zip", files)
+    return folder
+
+
+def in_folder(folder, files):
+    return write_files(folder, files)
+
+
+def in_one_zip(folder, files):
+    return write_zip(folder / "all.zip", files)
+
+
+def in_two_zips(folder, files):
+    files = dict(files)
+    first = {name: files.pop(name) for name in list(files)[:1]}
+    write_zip(folder / "annotations.zip", first)
+    write_zip(folder / "rest.zip", files)
+    return folder
+
+
+every_packing = pytest.mark.parametrize("write", [in_folder, in_one_zip, in_two_zips])
