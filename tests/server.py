@@ -1,9 +1,17 @@
 """A web server on this machine whose faults can be chosen."""
 
 import contextlib
+import hashlib
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from helpers.downloads import transfer
+
+CONTENT = bytes(range(256)) * 400  # 102,400 bytes
+CHUNK = transfer._CHUNK  # the least that has to come for a cut download to get further
+SHA256 = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
+QUICK = {"pause": 0.001, "progress": False}
 
 
 class Page:
@@ -93,3 +101,14 @@ def serve(pages):
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def fetched(page, path, **options):
+    """Fetch a page to a path, quickly. Gives the path."""
+    with serve({"/file.bin": page}) as address:
+        return transfer.fetch(f"{address}/file.bin", path, **QUICK | options)
+
+
+def only(folder, *names):
+    """Tell whether a folder holds these files and no others."""
+    return sorted(path.name for path in folder.iterdir()) == sorted(names)

@@ -6,7 +6,7 @@ from pathlib import Path
 import layouts
 import pytest
 from layouts import write_zip
-from server import Page, serve
+from server import QUICK, Page, serve
 
 from helpers import downloads
 from helpers.__main__ import main
@@ -16,13 +16,6 @@ from helpers.downloads.sources import DATA_SETS, DataSet, Source
 from helpers.downloads.transfer import DownloadError
 from helpers.files import DataError
 from helpers.formats import FORMATS
-
-QUICK = {"pause": 0.001, "progress": False}
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 def zipped(folder, files):

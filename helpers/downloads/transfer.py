@@ -88,16 +88,25 @@ class _Transfer:
     def open(self):
         """Open the hidden file, for this process alone."""
         with open(self.partial, "ab") as self.file:
-            try:
-                fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                problem = "is being downloaded by another process"
-                raise DownloadError(f"{self.url}: {problem}; wait for it") from error
+            self._lock()
             try:
                 yield
             finally:
                 if self.file.tell() == 0:
                     self.discard()
+
+    def _lock(self):
+        try:
+            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # the other process may have finished, and given the file its name, just before
+            ours = os.path.samestat(os.fstat(self.file.fileno()), os.stat(self.partial))
+        except (BlockingIOError, FileNotFoundError):
+            ours = False
+        except OSError:  # a file system without locks
+            ours = True
+        if not ours:
+            problem = "is being downloaded by another process"
+            raise DownloadError(f"{self.url}: {problem}; wait for it")
 
     def bar(self, progress):
         """Make the progress bar, a context manager."""
