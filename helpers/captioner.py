@@ -13,7 +13,7 @@ from helpers.layers import (
     AttentionLSTM,
     TemporalAffine,
     WordEmbedding,
-    temporal_softmax_loss,
+    temporal_word_loss,
 )
 from helpers.vocabulary import shift_captions
 
@@ -70,8 +70,8 @@ class CaptioningRNN(nn.Module):
             h = self.cell(x, projected, projected)  # (N, T, H)
         else:
             h = self.cell(x, projected)  # (N, T, H)
-        scores = self.score(self.dropout(h))  # (N, T, V)
-        return temporal_softmax_loss(scores, targets, mask, label_smoothing)
+        weights = self.score.W, self.score.b  # for the scores, (N, T, V)
+        return temporal_word_loss(self.dropout(h), *weights, targets, mask, label_smoothing)
 
     def start(self, features):
         """Start decoding.

@@ -47,6 +47,14 @@ rnn = bridge(kernels.rnn_forward, kernels.rnn_backward)
 lstm = bridge(kernels.lstm_forward, kernels.lstm_backward)
 attention_lstm = bridge(kernels.attention_lstm_forward, kernels.attention_lstm_backward)
 temporal_affine = bridge(kernels.temporal_affine_forward, kernels.temporal_affine_backward)
+temporal_affine_of_data = bridge(  # data such as features want no gradient: half the work
+    kernels.temporal_affine_forward,
+    lambda dout, cache: (
+        None,
+        kernels.temporal.weight_gradient(torch, cache[0], dout),
+        dout.sum((0, 1)),
+    ),
+)
 word_embedding = bridge(
     kernels.word_embedding_forward,
     lambda dout, cache: (None, kernels.word_embedding_backward(dout, cache)),
@@ -62,6 +70,18 @@ temporal_softmax_loss = bridge(
     _softmax_loss_forward,
     lambda dloss, cache: (dloss * cache[0], None, None, None),
 )
+
+
+def _scaled(dloss, gradients):
+    return *(dloss * gradient for gradient in gradients), None, None, None, None
+
+
+_word_loss = bridge(kernels.temporal_word_loss, _scaled)
+
+
+def temporal_word_loss(h, W, b, y, mask, label_smoothing=0.0):
+    """Score hidden states and compare with the words, as `kernels.temporal_word_loss` does."""
+    return _word_loss(h, W, b, y, mask, label_smoothing, torch.is_grad_enabled())
 
 
 class _Cell(nn.Module):
@@ -176,7 +196,8 @@ class TemporalAffine(nn.Module):
 
     def forward(self, x):
         """Inputs: x (N, T, D). Returns: (N, T, M)."""
-        return temporal_affine(x, self.W, self.b)
+        affine = temporal_affine if x.requires_grad else temporal_affine_of_data
+        return affine(x, self.W, self.b)
 
 
 def to_torch(layer):
