@@ -113,6 +113,7 @@ class RNN(_Cell):
         """Inputs: x (N, T, D), h0 (N, H). Returns: h (N, T, H)."""
         return rnn(x, h0, self.Wx, self.Wh, self.b)
 
+    @fast_products()
     def step(self, x, state):
         """Inputs: x (N, D), state: (h,) of (N, H). Returns: next_h (N, H), (next_h,)."""
         next_h, _ = kernels.rnn_step_forward(x, *state, self.Wx, self.Wh, self.b)
@@ -142,6 +143,7 @@ class LSTM(_GatedCell):
         initial = () if c0 is None else (c0,)
         return lstm(x, h0, self.Wx, self.Wh, self.b, *initial)
 
+    @fast_products()
     def step(self, x, state):
         """Inputs: x (N, D), state: (h, c) of (N, H) each. Returns: next_h (N, H), next state."""
         next_h, next_c, _ = kernels.lstm_step_forward(x, *state, self.Wx, self.Wh, self.b)
@@ -158,6 +160,7 @@ class AttentionLSTM(_GatedCell):
         """Inputs: x (N, T, D), A (N, P, H). Returns: h (N, T, H), alpha (N, T, P)."""
         return attention_lstm(x, A, self.Wx, self.Wh, self.Wattn, self.b)
 
+    @fast_products()
     def step(self, x, state, A):
         """Inputs: x (N, D), state: (h, c), A. Returns: next_h (N, H), next state, alpha (N, P)."""
         h, c = state
@@ -212,9 +215,9 @@ def to_torch(layer):
     twin = (nn.LSTM if layer.gates == 4 else nn.RNN)(*layer_sizes(layer), batch_first=True)
     twin = twin.to(layer.Wx)
     with torch.no_grad():
-        twin.weight_ih_l0.copy_(_swap_gates(layer.Wx.T, layer.gates))
-        twin.weight_hh_l0.copy_(_swap_gates(layer.Wh.T, layer.gates))
-        twin.bias_ih_l0.copy_(_swap_gates(layer.b, layer.gates))
+        twin.weight_ih_l0.copy_(swap_gates(layer.Wx.T, layer.gates))
+        twin.weight_hh_l0.copy_(swap_gates(layer.Wh.T, layer.gates))
+        twin.bias_ih_l0.copy_(swap_gates(layer.b, layer.gates))
         twin.bias_hh_l0.zero_()
     return twin
 
@@ -233,9 +236,9 @@ def from_torch(twin):
     layer = (LSTM if isinstance(twin, nn.LSTM) else RNN)(twin.input_size, twin.hidden_size)
     layer = layer.to(twin.weight_ih_l0)
     with torch.no_grad():
-        layer.Wx.copy_(_swap_gates(twin.weight_ih_l0, layer.gates).T)
-        layer.Wh.copy_(_swap_gates(twin.weight_hh_l0, layer.gates).T)
-        layer.b.copy_(_swap_gates(twin.bias_ih_l0 + twin.bias_hh_l0, layer.gates))
+        layer.Wx.copy_(swap_gates(twin.weight_ih_l0, layer.gates).T)
+        layer.Wh.copy_(swap_gates(twin.weight_hh_l0, layer.gates).T)
+        layer.b.copy_(swap_gates(twin.bias_ih_l0 + twin.bias_hh_l0, layer.gates))
     return layer
 
 
@@ -244,7 +247,7 @@ def layer_sizes(layer):
     return layer.Wx.shape[0], layer.Wh.shape[0]
 
 
-def _swap_gates(rows, gates):
+def swap_gates(rows, gates):
     """Exchange the last two of four blocks of rows: i, f, o, g <-> i, f, g, o."""
     if gates == 1:
         return rows
