@@ -50,6 +50,9 @@ class CaptioningRNN(nn.Module):
         self.register_buffer("feature_std", torch.ones(feature_dim))
         self.project = TemporalAffine(feature_dim, hidden_dim)
         self.embed = WordEmbedding(len(vocabulary), wordvec_dim)
+        if cell_type == "attn":
+            with torch.no_grad():
+                self.project.W /= 3  # nearly even maps at first: what is learned decides, not chance
         self.cell = CELLS[cell_type](wordvec_dim, hidden_dim)
         self.score = TemporalAffine(hidden_dim, len(vocabulary))
         self.dropout = nn.Dropout(dropout)

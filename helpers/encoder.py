@@ -34,25 +34,29 @@ class ImageEncoder(nn.Module):
         backbone: a key of `BACKBONES`
         weights: a file of weights to use instead of the backbone's own, as torch.save wrote it
         pool: average over positions
+        stride: pixels from one position to the next: 32 for the last layer; 16, 8, 4 or 2 for an
+            earlier one of an EfficientNet, whose positions have seen less of what is around them
         image_size: side of the square pictures in pixels; None for the backbone's own
         trainable: keep gradients, for fine-tuning
-    Raises: ValueError for an unknown backbone; DataError for weights that cannot be had.
+    Raises: ValueError for an unknown backbone or a stride that it does not have; DataError for weights that cannot be had.
     """
 
     def __init__(
         self, backbone="efficientnet_lite0", weights=None, pool=False, image_size=None,
-        trainable=False,
+        trainable=False, stride=32,
     ):  # fmt: skip
         super().__init__()
         if backbone not in BACKBONES:
             raise ValueError(f"backbone must be one of {', '.join(BACKBONES)}, not {backbone!r}")
         spec = BACKBONES[backbone]
-        self.backbone, self.pool = backbone, pool
+        self.backbone, self.pool, self.stride = backbone, pool, stride
         self.image_size = image_size or spec.image_size
         self.weights = str(Path(weights).resolve()) if weights else None
         self.feature_dim, self.trainable = spec.feature_dim, trainable
         keep_normalisation(self, spec.mean, spec.std)
         self.network = spec.build(weights)
+        if stride != 32:
+            self.layer, self.feature_dim = _layer_of_stride(self.network, stride)
         if not trainable:
             self.network.eval().requires_grad_(False)
             _fold_batch_norm(self.network)
@@ -71,10 +75,16 @@ class ImageEncoder(nn.Module):
 
         Inputs:
             images: (N, 3, S, S), uint8 in [0, 255] or float in [0, 1], RGB
-        Returns: features, (N, P, C) with P = ceil(S / 32)², or (N, C) with `pool`
+        Returns: features, (N, P, C) with P = ceil(S / stride)², or (N, C) with `pool`
         Raises: ValueError for another shape, dtype or range.
         """
-        grid = self.network.forward_features(normalise(images, self))  # (N, C, √P, √P)
+        images = normalise(images, self)
+        if self.stride == 32:
+            grid = self.network.forward_features(images)  # (N, C, √P, √P)
+        else:
+            (grid,) = self.network.forward_intermediates(
+                images, indices=[self.layer], stop_early=True, intermediates_only=True
+            )
         positions = grid.flatten(2).transpose(1, 2)  # (N, P, C)
         return positions.mean(1) if self.pool else positions
 
@@ -83,8 +93,23 @@ class ImageEncoder(nn.Module):
         return self.network(normalise(images, self))
 
     def fingerprint(self):
-        """Return a hash of the backbone's name, weights, image size and pooling."""
-        return fingerprint(f"{self.backbone} {self.image_size} {self.pool}", self.network)
+        """Return a hash of the backbone's name, weights, image size, pooling and stride."""
+        settings = f"{self.backbone} {self.image_size} {self.pool} {self.stride}"
+        return fingerprint(settings, self.network)
+
+
+def _layer_of_stride(network, stride):
+    """Find the last layer of one of timm's networks with some pixels between positions.
+
+    Returns: its number for `forward_intermediates`, and its channels C
+    Raises: ValueError if there is none.
+    """
+    layers = getattr(network, "feature_info", [])
+    for number, layer in enumerate(layers):
+        if layer["reduction"] == stride:
+            return number, layer["num_chs"]
+    strides = ", ".join(str(layer["reduction"]) for layer in layers) or "32"
+    raise ValueError(f"stride must be one of {strides} for this backbone, not {stride}")
 
 
 def keep_normalisation(encoder, mean, std):

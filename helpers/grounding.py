@@ -63,7 +63,7 @@ def cells_in_boxes(positions, boxes, size):
     return inside
 
 
-def pointing_game(captions, boxes, category_of_word, size=224):
+def pointing_game(captions, boxes, category_of_word, size=224, steps=(0,)):
     """Play the pointing game with every word that names an object of its picture.
 
     A word that names nothing, or something that is not in the picture, does not take part: there
@@ -75,6 +75,8 @@ def pointing_game(captions, boxes, category_of_word, size=224):
             square that the encoder sees
         category_of_word: dict from a word to the category that it names
         size: side of that square, in pixels
+        steps: the maps to average, counted from the word's own: (-1, 0) is its own and that of
+            the word before it; those outside the caption are left out
     Returns: list of `Pointed`
     Raises: ValueError if the numbers of pictures differ or a caption has no maps.
     """
@@ -84,22 +86,33 @@ def pointing_game(captions, boxes, category_of_word, size=224):
     for image, (caption, things) in enumerate(zip(captions, boxes, strict=True)):
         if caption.alpha is None:
             raise ValueError(f"caption {image} has no maps: its model has no attention")
-        highest = caption.alpha[: len(caption.words)].argmax(1)  # (T,) without that of <END>
+        highest = _most_attended(caption, steps)
         for step, word in enumerate(caption.words):
             category = category_of_word.get(word)
             named = [box for kind, *box in things if kind == category]
-            if not named:
+            if not named or step not in highest:
                 continue
             inside = cells_in_boxes(caption.alpha.shape[1], named, size)  # (P,)
-            others = inside[np.delete(highest, step)]
+            others = [inside[cell] for other, cell in highest.items() if other != step]
             points.append(
                 Pointed(
                     image, step, word, category, int(inside[highest[step]]),
-                    float(others.mean()) if len(others) else float(inside.mean()),
+                    float(np.mean(others)) if others else float(inside.mean()),
                     float(inside.mean()),
                 )
             )  # fmt: skip
     return points
+
+
+def _most_attended(caption, steps):
+    """Return a dict from each word's step to the cell where the mean of its maps is largest."""
+    T = len(caption.words)  # without <END>
+    highest = {}
+    for step in range(T):
+        near = [step + offset for offset in steps if 0 <= step + offset < T]
+        if near:
+            highest[step] = int(caption.alpha[near].mean(axis=0).argmax())
+    return highest
 
 
 def pointing_scores(points):

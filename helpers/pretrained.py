@@ -57,7 +57,7 @@ def save_captioner(folder, model, encoder):
     """
     folder = Path(folder)
     model.vocabulary.save(folder / "vocab.json")
-    fields = ("backbone", "weights", "pool", "image_size")
+    fields = ("backbone", "weights", "pool", "image_size", "stride")
     encoder_config = {name: getattr(encoder, name) for name in fields}
     write_json(folder / "config.json", {"model": model.sizes, "encoder": encoder_config})
     with atomic_write(folder / "model.safetensors") as path:

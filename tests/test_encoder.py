@@ -7,7 +7,7 @@ import skimage
 import torch
 from PIL import Image
 
-from helpers.encoder import ImageEncoder, load_pixels
+from helpers.encoder import ImageEncoder, load_pixels, normalise
 from helpers.features import encode_images
 from helpers.images import open_image
 
@@ -75,6 +75,24 @@ def test_shapes(encoder, pixels):
     pooled = ImageEncoder(pool=True)(pixels)
     assert encoder(pixels).shape == (1, 49, 1280)
     torch.testing.assert_close(pooled, encoder(pixels).mean(1), rtol=1e-4, atol=1e-5)
+
+
+def test_an_earlier_layer_has_more_positions(encoder, pixels):
+    images = torch.cat([pixels, pixels.flip(3)])
+    earlier = ImageEncoder(stride=16)
+    with torch.inference_mode():
+        grid = earlier(images)
+        layers = earlier.network.bn1(earlier.network.conv_stem(normalise(images, earlier)))
+        for block in earlier.network.blocks[:5]:
+            layers = block(layers)
+    assert grid.shape == (2, 14 * 14, earlier.feature_dim) and earlier.feature_dim == 112
+    torch.testing.assert_close(grid, layers.flatten(2).transpose(1, 2))
+    assert earlier.fingerprint() != encoder.fingerprint()
+
+
+def test_names_the_strides_there_are():
+    with pytest.raises(ValueError, match="one of 2, 4, 8, 16, 32 for this backbone, not 12"):
+        ImageEncoder(stride=12)
 
 
 def test_positions_run_row_by_row(encoder):
