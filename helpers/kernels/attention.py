@@ -42,7 +42,7 @@ def dot_product_attention_forward(prev_h, A):
     Raises: ValueError or TypeError naming an argument of the wrong shape, kind or dtype.
     """
     xp, sizes = check_arguments(prev_h=(prev_h, "N H"), A=(A, "N P H"))
-    scores = (A @ prev_h[:, :, None])[:, :, 0] / sqrt(sizes["H"])  # (N, P)
+    scores = (prev_h[:, None, :] @ A.mT)[:, 0] / sqrt(sizes["H"])  # (N, P)
     exp = xp.exp(scores - xp.max(scores, axis=1, keepdims=True))
     alpha = exp / xp.sum(exp, axis=1, keepdims=True)  # (N, P)
     attn = (alpha[:, None, :] @ A)[:, 0]  # (N, H)
@@ -180,6 +180,6 @@ def _scores_backward(dattn, A, alpha):
     Inputs: dattn (N, H), A (N, P, H), alpha (N, P)
     Returns: gradient with respect to prev_h . A_p, (N, P)
     """
-    dalpha = (A @ dattn[:, :, None])[:, :, 0]
+    dalpha = (dattn[:, None, :] @ A.mT)[:, 0]  # (N, P)
     mean = (alpha * dalpha).sum(1)[:, None]  # (N, 1)
     return alpha * (dalpha - mean) / sqrt(A.shape[2])

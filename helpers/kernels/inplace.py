@@ -61,7 +61,7 @@ def attention_forward(xp, prev_h, A, attn, alpha):
 
     Inputs: xp: array namespace; prev_h, attn (N, H); A (N, P, H); alpha (N, P)
     """
-    alpha[...] = (A @ prev_h[:, :, None])[:, :, 0]
+    alpha[...] = (prev_h[:, None, :] @ A.mT)[:, 0]
     alpha /= sqrt(A.shape[2])
     alpha -= xp.max(alpha, axis=1, keepdims=True)
     xp.exp(alpha, out=alpha)
