@@ -14,7 +14,7 @@ import json
 import torch
 
 from benchmarks import captioner, cells, decoding, notebooks
-from benchmarks.timing import as_table, machine, measure_peaks
+from benchmarks.timing import HEADER, as_line, machine, measure_peaks
 from helpers.files import atomic_write
 
 PARTS = {
@@ -51,11 +51,12 @@ def main(arguments=None):
     where, peaks = machine(options.device), measure_peaks(options.device)
     print(", ".join(f"{key} {value}" for key, value in where.items()))
     print("peak in GFLOP/s: " + ", ".join(f"{name} {peak:.0f}" for name, peak in peaks.items()))
-    result = []
+    print(HEADER)
+    record = {"machine": where, "peaks": peaks, "rows": []}
     for part in options.only:
-        result += PARTS[part](peaks, options)
-    print(as_table(result))
-    record = {"machine": where, "peaks": peaks, "rows": list(map(dataclasses.asdict, result))}
+        for row in PARTS[part](peaks, options):
+            print(as_line(row), flush=True)
+            record["rows"].append(dataclasses.asdict(row))
     with atomic_write(options.json) as path:
         path.write_text(json.dumps(record, indent=1))
     print(f"written to {options.json}")

@@ -18,16 +18,14 @@ CELLS = ("lstm", "attn")
 
 
 def measure(peaks, words=WORDS, sizes=SIZES, repetitions=5, device="cpu"):
-    """Time and weigh training steps at every size of vocabulary. Returns: list of `Row`s."""
-    result = []
+    """Time and weigh training steps at every size of vocabulary. Yields: `Row`s."""
     for V in words:
         for cell in CELLS:
             steps = training_steps(cell, V, sizes, device)
             task, size = f"captioner, {cell}", describe(cell, V, sizes)
             flops = products(cell, V, sizes)
             reference = "torch modules, float32"
-            result += rows(task, size, steps, repetitions, reference, flops, peaks)
-    return result
+            yield from rows(task, size, steps, repetitions, reference, flops, peaks)
 
 
 def describe(cell, V, sizes):
@@ -87,9 +85,8 @@ def training_steps(cell, V, sizes, device="cpu"):
 def measure_memory(words=WORDS, sizes=SIZES, cells=CELLS):
     """Weigh what a training step in float32 needs beyond model and batch, each in a new process.
 
-    Returns: list of `Row`s
+    Yields: `Row`s
     """
-    result = []
     for V in words:
         for cell in cells:
             peaks = {}
@@ -97,12 +94,11 @@ def measure_memory(words=WORDS, sizes=SIZES, cells=CELLS):
                 with multiprocessing.get_context("spawn").Pool(1) as pool:
                     peaks[variant] = pool.apply(_peak_memory, (cell, V, sizes, variant))
             base = peaks["torch modules, float32"]
-            result += [
+            yield from [
                 Row(f"memory, {cell}", describe(cell, V, sizes), variant, peak, peak, peak,
                     ratio=peak / base, unit="MB")
                 for variant, peak in peaks.items()
             ]  # fmt: skip
-    return result
 
 
 def _peak_memory(cell, V, sizes, variant):

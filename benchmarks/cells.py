@@ -19,21 +19,19 @@ KINDS = {
 
 
 def measure(peaks, sizes=SIZES, repetitions=7, device="cpu"):
-    """Time every kind of layer at every size. Returns: list of `Row`s."""
-    result = []
+    """Time every kind of layer at every size. Yields: `Row`s."""
     for N, T, D, H in sizes:
         for kind in KINDS:
             size = f"N={N} T={T} D={D} H={H}" + f" P={POSITIONS}" * (kind == "attention LSTM")
             steps = training_steps(kind, (N, T, D, H), device)
             flops = products(kind, N, T, D, H)
-            result += rows(kind, size, steps, repetitions, "torch.nn, float32", flops, peaks)
+            yield from rows(kind, size, steps, repetitions, "torch.nn, float32", flops, peaks)
         if device == "cpu":
             steps = numpy_steps(N, T, D, H)
             size = f"N={N} T={T} D={D} H={H}"
             flops = products("LSTM", N, T, D, H)
-            result += rows("LSTM", size, steps, max(3, repetitions // 2), "textbook, NumPy", flops,
+            yield from rows("LSTM", size, steps, max(3, repetitions // 2), "textbook, NumPy", flops,
                            peaks, warm_up=1)  # fmt: skip
-    return result
 
 
 def products(kind, N, T, D, H, P=POSITIONS):

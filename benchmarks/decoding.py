@@ -11,14 +11,13 @@ IMAGES, BATCH, WORDS = 1_000, 100, 2_500
 
 
 def measure(images=IMAGES, sizes=SIZES, repetitions=1, device="cpu"):
-    """Time greedy and beam decoding of an attention captioner. Returns: list of `Row`s.
+    """Time greedy and beam decoding of an attention captioner. Yields: `Row`s.
 
     The captioner is untrained: it hardly ever says <END>, so every caption takes all 20 words.
     """
     model, _, _ = make_batch("attn", WORDS, sizes, device)
     features = torch.randn(images, sizes["P"], sizes["C"], device=device)
     size = f"{images} images, {describe('attn', WORDS, sizes)}"
-    result = []
     for name, decode in {
         "greedy": lambda batch: greedy(model, batch),
         "beam 5": lambda batch: beam(model, batch, width=5),
@@ -29,8 +28,7 @@ def measure(images=IMAGES, sizes=SIZES, repetitions=1, device="cpu"):
             f"{BATCH} at a time": lambda decode=decode: each(decode, features, BATCH),
             "one at a time": lambda decode=decode: each(decode, features, 1),
         }
-        result += rows(name, size, steps, repetitions, "one at a time", warm_up=0)
-    return result
+        yield from rows(name, size, steps, repetitions, "one at a time", warm_up=0)
 
 
 def each(decode, features, batch):
@@ -40,7 +38,7 @@ def each(decode, features, batch):
 
 
 def measure_encoding(images=32, repetitions=3, device="cpu"):
-    """Time the image encoder, EfficientNet-Lite0 on 224 × 224 pixels. Returns: list of `Row`s."""
+    """Time the image encoder, EfficientNet-Lite0 on 224 × 224 pixels. Yields: `Row`s."""
     encoder = ImageEncoder().eval().to(device)
     pixels = torch.randint(0, 256, (images, 3, 224, 224), dtype=torch.uint8, device=device)
 
@@ -52,4 +50,4 @@ def measure_encoding(images=32, repetitions=3, device="cpu"):
         f"{images} at a time": lambda: each(encode, pixels, images),
         "one at a time": lambda: each(encode, pixels, 1),
     }
-    return rows("encoding", f"{images} images", steps, repetitions, "one at a time", warm_up=1)
+    yield from rows("encoding", f"{images} images", steps, repetitions, "one at a time", warm_up=1)

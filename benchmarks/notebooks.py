@@ -11,12 +11,10 @@ FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 
 
 def measure(folder=FOLDER):
-    """Execute every notebook once. Returns: list of `Row`s."""
-    result = []
+    """Execute every notebook once. Yields: `Row`s."""
     for path in sorted(folder.glob("*.ipynb")):
         steps = {"top to bottom": lambda path=path: execute(path)}
-        result += rows("notebook", path.stem, steps, 1, "top to bottom", warm_up=0)
-    return result
+        yield from rows("notebook", path.stem, steps, 1, "top to bottom", warm_up=0)
 
 
 def execute(path):

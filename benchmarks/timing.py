@@ -123,20 +123,18 @@ def cpu_model():
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def as_table(result):
-    """Format rows as a Markdown table, task by task."""
-    lines = [
-        "| task | size | variant | median (quartiles) | GFLOP/s | of peak | ratio |",
-        "|---|---|---|---:|---:|---:|---:|",
-    ]
-    for row in result:
-        digits = 1 if row.median < 1000 else 0
-        spread = f"{row.median:.{digits}f} {row.unit}"
-        if row.low < row.high:
-            spread += f" ({row.low:.{digits}f} to {row.high:.{digits}f})"
-        gflops = "" if row.gflops is None else f"{row.gflops:.0f}"
-        share = "" if row.share is None else f"{row.share:.0%}"
-        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
-        cells = (row.task, row.size, row.variant, spread, gflops, share, ratio)
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+HEADER = """\
+| task | size | variant | median (quartiles) | GFLOP/s | of peak | ratio |
+|---|---|---|---:|---:|---:|---:|"""
+
+
+def as_line(row):
+    """Format a row as a line of a Markdown table under `HEADER`."""
+    digits = 1 if row.median < 1000 else 0
+    spread = f"{row.median:.{digits}f} {row.unit}"
+    if row.low < row.high:
+        spread += f" ({row.low:.{digits}f} to {row.high:.{digits}f})"
+    gflops = "" if row.gflops is None else f"{row.gflops:.0f}"
+    share = "" if row.share is None else f"{row.share:.0%}"
+    ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+    return f"| {' | '.join((row.task, row.size, row.variant, spread, gflops, share, ratio))} |"

@@ -1,4 +1,4 @@
-"""A guard against slower kernels that no busy machine can trip: operations, not seconds."""
+"""A guard against slower kernels that no busy machine trips: operations and sizes, not seconds."""
 
 from collections import Counter
 
@@ -6,22 +6,30 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from helpers.captioner import CaptioningRNN
+from helpers.kernels import word_loss
 from helpers.layers import LSTM, RNN, AttentionLSTM
+from helpers.products import keeps_float32
+from helpers.vocabulary import Vocabulary
 
+keeps_float32()  # its trial, once per process, does not count
 N, D, H, P = 3, 4, 5, 6
 
 
 class Counting(TorchDispatchMode):
-    """Count torch's operations by name, and those that compute: views are free."""
+    """Count torch's operations by name, and note their largest result; views are free."""
 
     def __init__(self):
         super().__init__()
-        self.operations = Counter()
+        self.operations, self.largest = Counter(), 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **kwargs or {})
         if not function.is_view:
             self.operations[function.overloadpacket.__name__] += 1
-        return function(*args, **kwargs or {})
+            if isinstance(result, torch.Tensor):
+                self.largest = max(self.largest, result.numel())
+        return result
 
 
 def training_step(make, T):
@@ -51,3 +59,28 @@ def test_matrix_products(make, inside, outside):
 def test_operations_per_timestep(make, most):
     few, many = training_step(make, 4), training_step(make, 14)
     assert (many.total() - few.total()) / 10 <= most
+
+
+def captioner_step(V, T, masked=0):
+    """Count a training step of a captioner of V words on captions of T words, some masked."""
+    model = CaptioningRNN(Vocabulary(f"w{i}" for i in range(V - 4)), "lstm", 6, D, H)
+    captions = torch.ones(N, T + 1, dtype=torch.long)
+    captions[:, T + 1 - masked :] = 0
+    with Counting() as counting:
+        torch.autograd.grad(model(torch.randn(N, 6), captions), list(model.parameters()))
+    return counting
+
+
+def test_the_scores_of_all_words_are_never_held_at_once(monkeypatch):
+    V, T = 200, 40
+    monkeypatch.setattr(word_loss, "BLOCK", 4 * V)
+    assert captioner_step(V, T).largest < N * T * V / 4
+    monkeypatch.setattr(word_loss, "BLOCK", N * T * V)
+    assert captioner_step(V, T).largest == N * T * V
+
+
+def test_neither_padding_nor_features_cost_products(monkeypatch):
+    monkeypatch.setattr(word_loss, "BLOCK", 0)  # a word at a time: three products each
+    lstm = 2 * 8 + 4
+    assert captioner_step(20, 8).operations["mm"] == lstm + 2 + 3 * N * 8
+    assert captioner_step(20, 8, masked=3).operations["mm"] == lstm + 2 + 3 * N * 5

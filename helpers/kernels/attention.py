@@ -46,7 +46,7 @@ def dot_product_attention_forward(prev_h, A):
     """
     xp, sizes = check_arguments(prev_h=(prev_h, "N H"), A=(A, "I P H"))
     check_images(sizes)
-    scores = per_image(prev_h, A) @ xp.matrix_transpose(A) / sqrt(sizes["H"])  # (I, K, P)
+    scores = per_image(prev_h, A) @ A.mT / sqrt(sizes["H"])  # (I, K, P)
     exp = xp.exp(scores - xp.max(scores, axis=2, keepdims=True))
     alpha = exp / xp.sum(exp, axis=2, keepdims=True)  # (I, K, P)
     attn = (alpha @ A).reshape(prev_h.shape)  # (N, H)
@@ -185,8 +185,7 @@ def _scores_backward(dattn, A, alpha):
     Inputs: dattn (N, H), A (I, P, H), alpha (N, P)
     Returns: gradient with respect to prev_h . A_p, (N, P)
     """
-    xp = compat.array_namespace(A)
-    dalpha = (per_image(dattn, A) @ xp.matrix_transpose(A)).reshape(alpha.shape)
+    dalpha = (per_image(dattn, A) @ A.mT).reshape(alpha.shape)
     mean = (alpha * dalpha).sum(1)[:, None]  # (N, 1)
     return alpha * (dalpha - mean) / sqrt(A.shape[2])
 
@@ -197,6 +196,5 @@ def _positions_backward(dscores, prev_h, alpha, dattn, A):
     Inputs: dscores, alpha (N, ..., P), prev_h, dattn (N, ..., H), A (I, P, H)
     Returns: dA, (I, P, H), summed over the rows of each image
     """
-    transpose = compat.array_namespace(A).matrix_transpose
-    compared = transpose(per_image(dscores, A)) @ per_image(prev_h, A)
-    return compared + transpose(per_image(alpha, A)) @ per_image(dattn, A)
+    compared = per_image(dscores, A).mT @ per_image(prev_h, A)
+    return compared + per_image(alpha, A).mT @ per_image(dattn, A)

@@ -63,7 +63,7 @@ def attention_forward(xp, prev_h, A, attn, alpha):
 
     Inputs: xp: array namespace; prev_h, attn (N, H); A (I, P, H); alpha (N, P)
     """
-    alpha[...] = (per_image(prev_h, A) @ xp.matrix_transpose(A)).reshape(alpha.shape)
+    alpha[...] = (per_image(prev_h, A) @ A.mT).reshape(alpha.shape)
     alpha /= sqrt(A.shape[2])
     alpha -= xp.max(alpha, axis=1, keepdims=True)
     xp.exp(alpha, out=alpha)
