@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lab bench outputs clean
+.PHONY: help run test lab bench outputs badges clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,9 @@ outputs: $(INSTALLED)  ## execute the notebooks and store their outputs
 	$(RUN) nbconvert --execute --to notebook --inplace \
 		--ExecutePreprocessor.record_timing=False --CoalesceStreamsPreprocessor.enabled=True \
 		$(NOTEBOOKS)
+
+badges: $(INSTALLED)  ## let Colab open the notebooks: make badges REPO=owner/name
+	@$(RUN) helpers.badges $(REPO)
 
 clean:  ## remove the environment, caches and build/; data/, runs/ and pretrained/ stay
 	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis

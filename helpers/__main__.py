@@ -1,4 +1,4 @@
-"""The command line: python -m helpers caption | train | evaluate."""
+"""The command line: python -m helpers caption | train | evaluate | data | download."""
 
 import argparse
 import dataclasses
@@ -7,7 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from helpers.settings import TrainingError, TrainingSettings
+from helpers import downloads, survey
+from helpers.settings import MIN_COUNT, TrainingError, TrainingSettings
 
 # The commands import what they need: importing torch takes seconds, and --help should not.
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -212,7 +213,7 @@ def _parser():
     command.add_argument("--wordvec-dim", type=int, default=256, help="size of a word vector")
     command.add_argument("--hidden-dim", type=int, default=512, help="size of the hidden state")
     command.add_argument("--dropout", type=float, default=0.5, help="dropped share, in [0, 1)")
-    command.add_argument("--min-count", type=int, default=5, help="rarer words become <UNK>")
+    command.add_argument("--min-count", type=int, default=MIN_COUNT, help="rarer words: <UNK>")
     for field in dataclasses.fields(TrainingSettings):
         option, text = f"--{field.name.replace('_', '-')}", field.metadata["help"]
         command.add_argument(option, type=type(field.default), default=field.default, help=text)
@@ -223,6 +224,9 @@ def _parser():
     command.add_argument("--split", default="val", help="train, val or test")
     _beam_option(command)
     command.add_argument("--json", metavar="FILE", help="write scores and captions here")
+
+    survey.add_command(commands)
+    downloads.add_command(commands)
     return parser
 
 

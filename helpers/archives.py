@@ -1,11 +1,13 @@
 """One view of a data set's files, in a folder or in zip archives, without unpacking anything."""
 
+import io
 import os
 import zipfile
 import zlib
 from pathlib import Path
 
 from helpers.files import DataError, parse_json
+from helpers.images import open_image
 
 # A data set's pictures lie at most this many folders below the folder that is named, so that
 # somebody's home folder, given by mistake, is not searched through.
@@ -18,13 +20,17 @@ class Archive:
     A file is called by its path inside, with forward slashes: "train2017/000000000009.jpg".
     What lies unpacked in the folder comes before what a zip holds under the same name. Zips are
     opened once in each process, so an Archive may be used in worker processes, however started.
+
+    Attributes:
+        path: pathlib.Path, what it was made from
+        folders: set of str, the names of the folders right above a file, in lower case
     """
 
     def __init__(self, path):
         """Index the files below `path`.
 
         Inputs:
-            path: a folder or a zip archive
+            path: a folder or a zip archive; or a file that is a whole data set, which ends in .pt
         Raises: DataError naming the path when it is missing or neither, or a damaged zip
         """
         self.path = Path(path).expanduser()
@@ -35,16 +41,20 @@ class Archive:
             zips = sorted(self.path.glob("*.zip"))
         elif self.path.suffix.lower() == ".zip" and os.path.isfile(self.path):
             zips = [self.path]
+        elif self.path.suffix.lower() == ".pt" and os.path.isfile(self.path):
+            self.path, name = self.path.parent, self.path.name
+            self._zip_of[name], zips = None, []
         else:
             what = "not a folder or zip" if os.path.exists(self.path) else "no such file or folder"
             remedy = "give the folder or the zip archive that holds the data set"
             raise DataError(f"{path}: {what}; {remedy}")
         for each in zips:
             self._add_zip(each)
-        self._by_name, self._by_tail = {}, {}
+        self.folders, self._by_name, self._by_tail = set(), {}, {}
         for name in reversed(self._zip_of):  # so that of equals the first stays
             folder, file_name = _tail(name)
             self._by_name[file_name] = self._by_tail[f"{folder}/{file_name}"] = name
+            self.folders.add(folder)
 
     def _add_folder(self, folder, prefix, depth):
         try:
@@ -119,6 +129,31 @@ class Archive:
             raise DataError(f"{self.label(name)}: {problem}") from error
         except (RuntimeError, NotImplementedError) as error:  # encrypted, or an exotic packing
             raise DataError(f"{self.label(name)}: {error}; unpack it with its own tool") from error
+
+    def open(self, name):
+        """Open a file for reading at any place; what a zip holds is read whole.
+
+        Inputs:
+            name: its path inside
+        Returns: binary file object, to be closed by the caller
+        Raises: DataError naming the file when it is gone or damaged
+        """
+        if self._zip_of[name] is not None:
+            return io.BytesIO(self.read(name))
+        try:
+            return open(self.path / name, "rb")
+        except OSError as error:
+            raise DataError(f"{self.label(name)}: cannot be read ({error.strerror})") from error
+
+    def image(self, name):
+        """Open a picture.
+
+        Inputs:
+            name: its path inside
+        Returns: PIL image, RGB
+        Raises: DataError (ImageError when it is the picture itself) naming the file
+        """
+        return open_image(io.BytesIO(self.read(name)), self.label(name))
 
     def read_text(self, name):
         """Read a whole text file; raise DataError when it is not UTF-8."""

@@ -4,6 +4,7 @@ Vinyals et al. 2015, "Show and Tell" (the image starts the recurrent state, as i
 Xu et al. 2015, "Show, Attend and Tell" (the image is attended at each step).
 """
 
+import torch
 from torch import nn
 
 from helpers import decoding
@@ -45,33 +46,44 @@ class CaptioningRNN(nn.Module):
             "cell_type": cell_type, "feature_dim": feature_dim, "wordvec_dim": wordvec_dim,
             "hidden_dim": hidden_dim, "dropout": dropout,
         }  # fmt: skip
+        self.register_buffer("feature_mean", torch.zeros(feature_dim))
+        self.register_buffer("feature_std", torch.ones(feature_dim))
         self.project = TemporalAffine(feature_dim, hidden_dim)
         self.embed = WordEmbedding(len(vocabulary), wordvec_dim)
         self.cell = CELLS[cell_type](wordvec_dim, hidden_dim)
         self.score = TemporalAffine(hidden_dim, len(vocabulary))
         self.dropout = nn.Dropout(dropout)
 
+    def standardise(self, features):
+        """Learn the mean and the standard deviation of each channel; they are part of the model.
+
+        Features go into the model with mean 0 and variance 1 from then on, whatever their scale.
+
+        Inputs: features: of training images, array (I, C) or (I, P, C)
+        """
+        channels = torch.as_tensor(features).flatten(0, -2).double()  # (I or I * P, C)
+        with torch.no_grad():
+            self.feature_mean.copy_(channels.mean(0))
+            self.feature_std.copy_(channels.std(0).clamp(min=1e-3))
+
     def forward(self, features, captions, label_smoothing=0.0):
         """Return the loss of predicting each word of the captions from the words before it.
 
         Inputs:
-            features: (N, C), or (N, P, C) for "attn"
-            captions: ids from <START> to <END>, padded with <NULL>, (N, T + 1)
+            features: of I images, (I, C), or (I, P, C) for "attn"
+            captions: ids from <START> to <END>, padded with <NULL>, (N, T + 1); K = N / I
+                captions in a row belong to one image
             label_smoothing: in [0, 1)
         Returns: loss, summed over time and averaged over the batch, in nats per caption
         Raises: ValueError for features of the wrong shape.
         """
         inputs, targets, mask = shift_captions(captions)  # (N, T) each
         x = self.dropout(self.embed(inputs))  # (N, T, E)
-        projected = self._project(features)
-        if self.cell_type == "attn":
-            h, _ = self.cell(x, projected)  # (N, T, H)
-        elif self.cell_type == "lstm":
-            h = self.cell(x, projected, projected)  # (N, T, H)
-        else:
-            h = self.cell(x, projected)  # (N, T, H)
-        scores = self.score(self.dropout(h))  # (N, T, V)
-        return temporal_softmax_loss(scores, targets, mask, label_smoothing)
+        h = self._run(x, self._project(features))  # (N, T, H)
+        h, targets = h[mask], targets[mask][None]  # no scores for padding: (words, H), (1, words)
+        scores = self.score(self.dropout(h)[None])  # (1, words, V)
+        everywhere = torch.ones_like(targets, dtype=torch.bool)
+        return temporal_softmax_loss(scores, targets, everywhere, label_smoothing) / len(captions)
 
     def start(self, features):
         """Start decoding.
@@ -104,6 +116,13 @@ class CaptioningRNN(nn.Module):
         """Caption images greedily. Returns: list of N `Caption`s, for "attn" with their maps."""
         return decoding.greedy(self, features, max_length)
 
+    def _run(self, x, projected):
+        """Run the cell over x (N, T, E), with the projected features of I images."""
+        if self.cell_type == "attn":
+            return self.cell(x, projected)[0]
+        h0 = projected.repeat_interleave(len(x) // len(projected), 0)  # (N, H)
+        return self.cell(x, h0, h0) if self.cell_type == "lstm" else self.cell(x, h0)
+
     def _project(self, features):
         """Project features (N, C) to (N, H), or a grid (N, P, C) to (N, P, H)."""
         wanted = 3 if self.cell_type == "attn" else 2
@@ -113,7 +132,8 @@ class CaptioningRNN(nn.Module):
                 f"features for {self.cell_type!r} must have shape {shape} with "
                 f"C = {self.sizes['feature_dim']}, not {tuple(features.shape)}"
             )
-        features = self.dropout(features.to(self.project.W.dtype))
+        features = features.to(self.feature_mean.dtype)
+        features = self.dropout((features - self.feature_mean) / self.feature_std)
         if wanted == 3:
             return self.project(features)
         return self.project(features[:, None])[:, 0]

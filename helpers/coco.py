@@ -1,14 +1,12 @@
 """Data sets of captioned images, all in one representation, whatever they are stored as."""
 
 import functools
-import io
 import numbers
 from pathlib import Path
 
 from helpers.archives import Archive
 from helpers.files import DataError
 from helpers.formats import FORMATS, Instances, choose_format
-from helpers.images import open_image
 
 SPLITS = ("train", "val", "test", "restval")
 
@@ -20,26 +18,32 @@ class CaptionedImages:
         name: str, the kind of data set ("flickr8k", "coco2017", "scenes", ...)
         split: "train", "val", "test" or "restval"
         ids: list of N int or str, as the data set numbers its images
-        files: list of N str, where each image lies inside the folder or archive
+        files: list of N str, where each image lies inside the folder or archive, or its address
+        vocabulary: the Vocabulary that came with the captions, or None where none did
         captions: list of N lists of at least one str
         missing: list of str, the images that were left out since their file is not there
         uncaptioned: list of str, the images that were left out since nobody described them
         blank: how many captions were left out since they hold no text
     """
 
-    def __init__(self, name, split, records, archive, instances=None):
+    def __init__(
+        self, name, split, records, pictures, instances=None, vocabulary=None, features=None
+    ):
         """Keep the records that have both a file and captions, and note the others.
 
         Inputs:
             name, split: as the attributes
             records: iterable of `formats.Record`
-            archive: where the files lie; an object with `read`, `label` and `fingerprint`
+            pictures: what opens them, an object with `image`, `label` and `fingerprint` (Archive)
             instances: `formats.Instances`, or None where no objects are known
+            vocabulary: as the attribute
+            features: object whose `rows` are the features of image id 0, 1, ...; or None
         """
         self.name, self.split = name, split
         self.ids, self.files, self.captions = [], [], []
         self.missing, self.uncaptioned, self.blank = [], [], 0
-        self._archive, self._instances = archive, instances
+        self.vocabulary = vocabulary
+        self._pictures, self._instances, self._features = pictures, instances, features
         for record in records:
             captions = [" ".join(caption.split()) for caption in record.captions]
             worded = list(filter(None, captions))
@@ -83,20 +87,28 @@ class CaptionedImages:
             return None
         return [self._instances.boxes.get(image_id, []) for image_id in self.ids]
 
+    @functools.cached_property
+    def features(self):
+        """Give the features that the data set has of its images, as CS231n's, read on first use.
+
+        Float32 array (N, C); None where there are none, as nearly everywhere.
+        """
+        return None if self._features is None else self._features.rows[self.ids]
+
     def image(self, i):
         """Open image `i`.
 
         Inputs:
             i: int in [0, N)
         Returns: PIL image, RGB
-        Raises: DataError (ImageError when it is the image itself) naming the file
+        Raises: DataError (ImageError when it is the image itself, or when the data set has
+            features but no images) naming the file
         """
-        file = self.files[i]
-        return open_image(io.BytesIO(self._archive.read(file)), self._archive.label(file))
+        return self._pictures.image(self.files[i])
 
     def fingerprint(self, i):
         """Give a short string that is another one as soon as the file of image `i` changed."""
-        return self._archive.fingerprint(self.files[i])
+        return self._pictures.fingerprint(self.files[i])
 
     def subset(self, choice):
         """Give some of the images as a data set of its own.
@@ -107,7 +119,10 @@ class CaptionedImages:
         """
         if isinstance(choice, numbers.Integral):
             choice = range(min(choice, len(self)))
-        part = CaptionedImages(self.name, self.split, [], self._archive, self._instances)
+        part = CaptionedImages(
+            self.name, self.split, [], self._pictures, self._instances, self.vocabulary,
+            self._features,
+        )  # fmt: skip
         for i in choice:
             part.ids.append(self.ids[i])
             part.files.append(self.files[i])
@@ -120,7 +135,8 @@ def load_captions(source, split, format=None, strict=False):
 
     Inputs:
         source: "scenes" for the built-in data set (drawn on first use), or the path of a folder,
-            of a zip archive, or of a folder that holds the zip archives; nothing is unpacked
+            of a zip archive, or of a folder that holds the zip archives, or of EECS 498's
+            coco.pt; nothing is unpacked
         split: "train", "val" (also "dev"), "test" or "restval"
         format: a key of `formats.FORMATS`, to say what it is; None to look
         strict: refuse a data set with missing image files, images without captions or blank
@@ -131,24 +147,54 @@ def load_captions(source, split, format=None, strict=False):
     split = "val" if split == "dev" else split
     if split not in SPLITS:
         raise ValueError(f"split: expected one of {', '.join(SPLITS)}, got {split!r}")
-    if format is not None and format not in FORMATS:
-        raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
-    archive = Archive(_draw_scenes() if source == "scenes" else source)
-    kind = choose_format(archive, format)
-    reader = FORMATS[kind]
-    if split not in reader.splits(archive):
-        splits = ", ".join(reader.splits(archive))
-        raise DataError(f"{archive.path}: no split '{split}' of {kind} here; there is {splits}")
-    boxes = reader.instances and archive.find(reader.instances[split])
-    instances = Instances(archive, boxes) if boxes else None
-    name = "scenes" if source == "scenes" else kind
-    data = CaptionedImages(name, split, reader.read(archive, split), archive, instances)
+    archive, kind = find_data(source, format)
+    splits = FORMATS[kind].splits(archive)
+    if split not in splits:
+        there = ", ".join(splits)
+        raise DataError(f"{archive.path}: no split '{split}' of {kind} here; there is {there}")
+    data = read_split(archive, kind, split)
+    if source == "scenes":
+        data.name = source
     if strict and data.left_out():
         raise DataError(f"{archive.path}: {data.left_out()}; complete the data, or drop 'strict'")
     if len(data) == 0:
         problem = f"{data.left_out() or 'it is empty'}; put the images or their zip beside"
         raise DataError(f"{archive.path}: nothing to use in split '{split}': {problem}")
     return data
+
+
+def find_data(source, format=None):
+    """Find the files of a data set, and out what they are.
+
+    Inputs:
+        source, format: as for `load_captions`
+    Returns a tuple of:
+        archive: Archive
+        kind: a key of `formats.FORMATS`
+    Raises: DataError when there is no data set there
+    """
+    if format is not None and format not in FORMATS:
+        raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
+    archive = Archive(_draw_scenes() if source == "scenes" else source)
+    return archive, choose_format(archive, format)
+
+
+def read_split(archive, kind, split):
+    """Read a split, whatever is missing of it.
+
+    Inputs:
+        archive, kind: what `find_data` gave
+        split: one that `FORMATS[kind].splits(archive)` lists
+    Returns: CaptionedImages, perhaps none
+    Raises: DataError naming the file and the remedy
+    """
+    content = FORMATS[kind].read(archive, split)
+    boxes = FORMATS[kind].instances and archive.find(FORMATS[kind].instances[split])
+    instances = Instances(archive, boxes) if boxes else None
+    pictures = content.pictures or archive
+    return CaptionedImages(
+        kind, split, content.records, pictures, instances, content.vocabulary, content.features
+    )
 
 
 def _draw_scenes():

@@ -8,20 +8,28 @@ and uses the rows of its share. So many processes do what one does, up to roundi
 import contextlib
 import datetime
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.distributed as dist
 from torch import nn
 
+from helpers.vocabulary import NULL
+
 
 @dataclass(frozen=True)
 class Share:
-    """What a process takes of a batch: its rows, of how many, and how much its loss weighs."""
+    """What a process takes of a batch, and how much its loss weighs.
 
-    rows: slice
+    `parts` tells, for a tensor of so many rows here, which rows of how many they are in the whole
+    batch. A row is an image, a caption, or a word to predict.
+    """
+
+    images: slice
+    captions: slice
     total: int  # N, captions in the whole batch
-    weight: float  # 1 for a process alone
+    weight: float = 1.0
+    parts: dict = field(default_factory=dict)
 
 
 @contextlib.contextmanager
@@ -88,14 +96,27 @@ def mean(value):
     return total.item() / processes()
 
 
-def share(total):
-    """Cut a batch. Inputs: total: captions in it. Returns: Share of this process."""
+def share(images, captions):
+    """Cut a batch between two images.
+
+    Inputs: images: I; captions: ids of the whole batch, (N, T); N / I in a row belong to an image
+    Returns: Share of this process
+    """
+    N = len(captions)
     if processes() == 1:
-        return Share(slice(None), total, 1.0)
-    first, last = (total * (dist.get_rank() + more) // processes() for more in (0, 1))
-    weight = (last - first) * processes() / total
-    # a process without a row still takes part: with one of others', of no weight
-    return Share(slice(first, last) if last > first else slice(1), total, weight)
+        return Share(slice(None), slice(None), N)
+    first, last = (images * (dist.get_rank() + more) // processes() for more in (0, 1))
+    weight = (last - first) * processes() / images
+    last = max(last, first + 1)  # one without an image still takes part, with one of no weight
+    words = [0, *(captions[:, 1:] != NULL).sum(1).cumsum(0).tolist()]
+    several = slice(first * N // images, last * N // images)
+    parts = [
+        (slice(first, last), images),
+        (several, N),
+        (slice(words[several.start], words[several.stop]), words[-1]),
+    ]
+    sizes = {rows.stop - rows.start: (rows, total) for rows, total in parts}
+    return Share(slice(first, last), several, N, weight, sizes)
 
 
 def distribute(model):
@@ -116,7 +137,7 @@ def distribute(model):
 
 
 def take_share(model, share):
-    """Tell a model's `SharedDropout` modules which rows of the batch they will see."""
+    """Tell a model's `SharedDropout` modules which part of the batch they will see."""
     for module in model.modules():
         if isinstance(module, SharedDropout):
             module.share = share
@@ -128,8 +149,9 @@ class SharedDropout(nn.Dropout):
     share = None
 
     def forward(self, x):
-        """Inputs: x: this process's rows, (n, ...). Returns: the same shape."""
+        """Inputs: x: of this process's images, captions or words, (n, ...). Returns: its shape."""
         if not self.training or self.p == 0:
             return x
-        keep = x.new_empty(self.share.total, *x.shape[1:]).bernoulli_(1 - self.p)  # (N, ...)
-        return x * keep.div_(1 - self.p)[self.share.rows]
+        rows, total = self.share.parts.get(len(x), (slice(None), len(x)))
+        keep = x.new_empty(total, *x.shape[1:]).bernoulli_(1 - self.p)  # of the whole batch
+        return x * keep.div_(1 - self.p)[rows]

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from helpers import kernels
+from helpers.products import fast_products
 
 
 def bridge(forward, backward):
@@ -22,17 +23,20 @@ def bridge(forward, backward):
 
     class Bridge(torch.autograd.Function):
         @staticmethod
+        @fast_products()
         def forward(ctx, *inputs):
             out, *others, cache = forward(*inputs)
             ctx.mark_non_differentiable(*others)
             ctx.save_for_backward(*cache)
-            ctx.autocast = torch.is_autocast_enabled(out.device.type)
+            kind = out.device.type
+            ctx.autocast = kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind)
             return (out, *others) if others else out
 
         @staticmethod
         @torch.autograd.function.once_differentiable
+        @fast_products()
         def backward(ctx, dout, *_):
-            with torch.autocast(dout.device.type, enabled=ctx.autocast):
+            with torch.autocast(*ctx.autocast):
                 return backward(dout, ctx.saved_tensors)
 
     Bridge.__name__ = Bridge.__qualname__ = forward.__name__

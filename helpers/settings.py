@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+MIN_COUNT = 5  # a word seen less often in the captions for training becomes <UNK>
+
 
 class TrainingError(RuntimeError):
     """Training cannot go on; the last checkpoint is whole."""

@@ -49,32 +49,45 @@ class CaptionExamples(torch.utils.data.Dataset):
     def __len__(self):
         return len(self.ids)
 
-    def batch(self, indices, share=slice(None)):
-        """Give a batch, or the rows of it that a process takes.
+    def batch(self, indices):
+        """Say what a batch is made of.
 
-        Inputs: indices: the batch's examples, (N,); share: a slice of its rows
-        Returns: features (n, ...) float32, caption ids (n, T), padded for the whole batch
+        Inputs: indices: of the batch's examples, (N,)
+        Returns: rows of I images, (I,), and caption ids (N, T) padded; K = N / I captions in a row
+            belong to one image
         """
-        features = read_rows(self.features, self.rows[indices[share]])
-        captions = pad_captions([self.ids[i] for i in indices])[share]
-        return torch.from_numpy(features), torch.from_numpy(captions)
+        rows = self.rows[indices]
+        K = np.count_nonzero(rows == rows[0])
+        images = rows[::K]
+        if not np.array_equal(rows, images.repeat(K)):
+            images = rows  # each caption with a copy of its image
+        return images, torch.from_numpy(pad_captions([self.ids[i] for i in indices]))
 
-    __getitems__ = batch  # what a DataLoader calls
+    def read(self, images):
+        """Read features. Inputs: images: rows of I images. Returns: tensor (I, ...), float32."""
+        return torch.from_numpy(read_rows(self.features, images))
+
+    def __getitems__(self, indices):
+        """Return a whole batch: features (I, ...) and caption ids (N, T), see `batch`."""
+        images, captions = self.batch(indices)
+        return self.read(images), captions
 
     def batches(self, batch_size, seed, epoch):
-        """Shuffle into batches of captions of similar length, which leaves little padding.
+        """Shuffle images into batches; all captions of an image stand together.
 
-        Inputs: batch_size: captions per batch; seed, epoch: what the order depends on
-        Returns: list of integer arrays, in the order of training
+        The images of a batch have the same number of captions, so that they can share features.
+
+        Inputs: batch_size: captions per batch, about; seed, epoch: what the order depends on
+        Returns: list of integer arrays of examples, in the order of training
         """
         rng = np.random.default_rng([seed, epoch])
-        order = rng.permutation(len(self))
-        lengths = np.array([len(ids) for ids in self.ids])
-        pools = np.array_split(order, max(1, len(order) // (50 * batch_size)))
+        _, starts, counts = np.unique(self.rows, return_index=True, return_counts=True)
         batches = []
-        for pool in pools:
-            pool = pool[np.argsort(lengths[pool], kind="stable")]
-            batches += np.split(pool, np.arange(batch_size, len(pool), batch_size))
+        for K in np.unique(counts):
+            first = rng.permutation(starts[counts == K])  # of each image's K captions
+            images = max(1, batch_size // K)
+            for several in np.split(first, np.arange(images, len(first), images)):
+                batches.append((several[:, None] + np.arange(K)).ravel())
         return [batches[i] for i in rng.permutation(len(batches))]
 
 
@@ -137,8 +150,9 @@ def _train_epoch(run, examples, progress):
     first = run.step - epoch * run.steps_per_epoch
 
     def load(batch):
-        share = distributed.share(len(batch))
-        return share, *examples.batch(batch, share.rows)
+        images, captions = examples.batch(batch)
+        share = distributed.share(len(images), captions)
+        return share, examples.read(images[share.images]), captions[share.captions]
 
     run.model.train()
     bar = tqdm(

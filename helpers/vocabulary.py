@@ -23,6 +23,8 @@ def _tokenize_chunk(chunk):
     # Imported here since nltk takes most of a second, and captioning a photo never tokenises.
     from nltk.tokenize import NLTKWordTokenizer
 
+    if chunk == "<unk>":  # captions that come as ids have it where nobody knows the word
+        return ("<UNK>",)
     tokens = NLTKWordTokenizer().tokenize(chunk)
     return tuple(token for token in tokens if any(map(str.isalnum, token)))
 
@@ -33,7 +35,7 @@ def tokenize(text):
     Punctuation is left out: a token without a letter or digit is dropped. Typographic quotes and
     composed letters are brought to one form first. The text is tokenised piece by piece between
     spaces, so that no sentence splitter (a data download) is needed to see the full stop inside
-    "A dog runs. It jumps.", and so that a frequent word is tokenised once.
+    "A dog runs. It jumps.", and so that a frequent word is tokenised once. <UNK> stays as it is.
 
     Inputs:
         text: str
@@ -81,6 +83,7 @@ class Vocabulary:
         if min_count < 1:
             raise ValueError(f"min_count: expected at least 1, got {min_count}")
         counts = Counter(word for caption in captions for word in tokenize(caption))
+        del counts["<UNK>"]
         frequent = [word for word, count in counts.items() if count >= min_count]
         return cls(sorted(frequent, key=lambda word: (-counts[word], word)))
 

@@ -13,3 +13,9 @@ def shared():
     if not SHARED.is_dir():
         pytest.skip("the real data in ../shared are not beside this checkout")
     return SHARED
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    """Keep the tests' own web server from being looked for behind a proxy."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")

@@ -34,6 +34,26 @@ def test_loss_is_the_sum_of_the_steps(cell_type):
 
 
 @pytest.mark.parametrize("cell_type", CELLS)
+def test_captions_of_one_image_share_its_features(cell_type):
+    model, features = small_model(cell_type), small_features(4, cell_type)
+    captions = encoded([caption for several in CAPTIONS for caption in several[:2]])
+    assert len(captions) == 8
+    repeated = features.repeat_interleave(2, 0)
+    torch.testing.assert_close(model(features, captions), model(repeated, captions))
+
+
+@pytest.mark.parametrize("cell_type", CELLS)
+def test_standardised_features_make_scale_and_offset_harmless(cell_type):
+    model, features = small_model(cell_type), small_features(4, cell_type)
+    captions = encoded([several[0] for several in CAPTIONS])
+    model.standardise(features)
+    loss = model(features, captions)
+    model.standardise(100 * features + 7)
+    torch.testing.assert_close(model(100 * features + 7, captions), loss)
+    torch.testing.assert_close(model.feature_mean, 7 + 100 * features.flatten(0, -2).mean(0))
+
+
+@pytest.mark.parametrize("cell_type", CELLS)
 def test_padding_leaves_the_loss(cell_type):
     model, features = small_model(cell_type), small_features(4, cell_type)
     captions = encoded([several[0] for several in CAPTIONS])

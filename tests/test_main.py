@@ -80,7 +80,7 @@ def test_attention_of_a_model_without(tmp_path, capsys):
     assert len(printed.err.splitlines()) == 1 and not drawing.exists()
 
 
-@pytest.mark.parametrize("command", ["", "caption", "train", "evaluate"])
+@pytest.mark.parametrize("command", ["", "caption", "train", "evaluate", "data", "download"])
 def test_help(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         main([*command.split(), "--help"])

@@ -34,6 +34,26 @@ def check_arguments(**arguments):
     return compat.array_namespace(first), sizes
 
 
+def check_images(sizes):
+    """Check that N rows can be shared out among I images.
+
+    Inputs: sizes: dict with N and I, from `check_arguments`
+    Raises: ValueError naming A.
+    """
+    N, images = sizes["N"], sizes["I"]
+    if images == 0 or N % images:
+        raise ValueError(f"A must have N = {N} images, or N / K for a whole K, not {images}")
+
+
+def per_image(rows, A):
+    """Group rows by the image of A that they belong to.
+
+    Inputs: rows (N, ..., F); A (I, P, H)
+    Returns: (I, N / I * ..., F)
+    """
+    return rows.reshape(len(A), -1, rows.shape[-1])
+
+
 def _check_kind(name, array, first_name, first):
     """Raise TypeError unless `array` is a float array of the kind, dtype and device of `first`."""
     if not (compat.is_numpy_array(array) or compat.is_torch_array(array)):

@@ -6,6 +6,13 @@ NumPy arrays or torch tensors of one float dtype.
 """
 
 from helpers.kernels.arguments import check_arguments
+from helpers.kernels.inplace import (
+    blocks,
+    gate_slopes,
+    gates_backward,
+    gates_forward,
+    narrowed,
+)
 from helpers.kernels.rnn import previous_states
 from helpers.kernels.temporal import (
     temporal_affine_backward,
@@ -32,7 +39,7 @@ def lstm_gates_forward(a, prev_c):
     gates = xp.empty_like(a)
     gates[:, : 3 * H] = 0.5 * (1 + xp.tanh(0.5 * a[:, : 3 * H]))  # a sigmoid that cannot overflow
     gates[:, 3 * H :] = xp.tanh(a[:, 3 * H :])
-    i, f, o, g = _split(gates, H)
+    i, f, o, g = blocks(gates)
     next_c = f * prev_c + i * g
     tanh_c = xp.tanh(next_c)
     return o * tanh_c, next_c, (prev_c, gates, tanh_c)
@@ -51,7 +58,7 @@ def lstm_gates_backward(dnext_h, dnext_c, cache):
         gates=(gates, "N 4H"), dnext_h=(dnext_h, "N H"), dnext_c=(dnext_c, "N H")
     )
     H = sizes["H"]
-    i, f, o, g = _split(gates, H)
+    i, f, o, g = blocks(gates)
     dc = dnext_c + dnext_h * o * (1 - tanh_c**2)  # both ways into next_c
     da = xp.empty_like(gates)
     da[:, :H] = dc * g * i * (1 - i)
@@ -98,7 +105,8 @@ def lstm_step_backward(dnext_h, dnext_c, cache):
 def lstm_forward(x, h0, Wx, Wh, b, c0=None):
     """Run an LSTM over a sequence, from the cell state c0 = 0 unless one is given.
 
-    The inputs of all timesteps are projected in one product before the loop.
+    The inputs of all timesteps are projected in one product before the loop. In it,
+    `gates_forward` does what `lstm_gates_forward` does, without new arrays.
 
     Inputs:
         x: input sequence, (N, T, D)
@@ -118,17 +126,20 @@ def lstm_forward(x, h0, Wx, Wh, b, c0=None):
     gates, _ = temporal_affine_forward(x, Wx, b)  # holds x Wx + b until the loop reaches t
     h, c, tanh_c = (xp.empty_like(gates[:, :, :H]) for _ in range(3))  # (N, T, H)
     prev_h, prev_c = h0, xp.zeros_like(h0) if c0 is None else c0
+    Wh = narrowed(Wh)
     for t in range(T):
-        a = gates[:, t] + prev_h @ Wh  # (N, 4H)
-        prev_h, prev_c, (_, gates[:, t], tanh_c[:, t]) = lstm_gates_forward(a, prev_c)
-        h[:, t], c[:, t] = prev_h, prev_c
+        a = gates[:, t]  # (N, 4H), a view
+        a += prev_h @ Wh
+        gates_forward(xp, a, prev_c, h[:, t], c[:, t], tanh_c[:, t])  # fills all but prev_c
+        prev_h, prev_c = h[:, t], c[:, t]
     return h, (x, h0, c0, Wx, Wh, gates, c, tanh_c, h)
 
 
 def lstm_backward(dh, cache):
     """Backpropagation through time, along the hidden state and along the cell state.
 
-    The sums over time in dWx, dWh and db are one product each, after the loop.
+    The derivatives of the gates need no gradient: they are computed for all timesteps at once,
+    before the loop. The sums over time in dWx, dWh and db are one product each, after it.
 
     Inputs:
         dh: gradients of the loss with respect to every hidden state, (N, T, H)
@@ -138,20 +149,15 @@ def lstm_backward(dh, cache):
     """
     x, h0, c0, Wx, Wh, gates, c, tanh_c, h = cache
     xp, sizes = check_arguments(h=(h, "N T H"), dh=(dh, "N T H"))
-    da = xp.empty_like(gates)  # (N, T, 4H)
     dprev_h = dprev_c = zeros = xp.zeros_like(h0)
-    first_c = zeros if c0 is None else c0
+    prev_c = previous_states(xp, zeros if c0 is None else c0, c)  # (N, T, H)
+    da, slope_c = gate_slopes(gates, prev_c, tanh_c)  # da: slopes until the loop reaches t
+    _, f, _, _ = blocks(gates)
     for t in reversed(range(sizes["T"])):
-        prev_c = c[:, t - 1] if t > 0 else first_c
-        gates_cache = (prev_c, gates[:, t], tanh_c[:, t])
-        da[:, t], dprev_c = lstm_gates_backward(dh[:, t] + dprev_h, dprev_c, gates_cache)
+        dnext_h = dh[:, t] + dprev_h
+        dprev_c = gates_backward(da[:, t], slope_c[:, t], f[:, t], dnext_h, dprev_c)
         dprev_h = da[:, t] @ Wh.T  # (N, H)
     dx, dWx, db = temporal_affine_backward(da, (x, Wx))
     dWh = weight_gradient(xp, previous_states(xp, h0, h), da)
     gradients = dx, dprev_h, dWx, dWh, db
     return gradients if c0 is None else (*gradients, dprev_c)
-
-
-def _split(gates, H):
-    """Cut (N, 4H) into the gates i, f, o, g, (N, H) each."""
-    return tuple(gates[:, k * H : (k + 1) * H] for k in range(4))

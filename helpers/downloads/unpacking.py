@@ -1,0 +1,75 @@
+"""Checking and unpacking zip archives of unknown origin: nothing lands outside the folder."""
+
+import shutil
+import stat
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from tqdm.auto import tqdm
+
+from helpers.files import DataError, atomic_write
+
+# What zipfile raises on a broken archive, on an encrypted one, and on exotic packing.
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+
+
+def zip_problem(path):
+    """Give what is wrong with a zip archive, by the checksums of all that is in it, or None."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (*_BROKEN, OSError) as error:
+        return f"not a whole zip archive ({error})"
+    return f"{damaged} in it is damaged" if damaged else None
+
+
+def unpack(path, folder, progress=True):
+    """Unpack a zip archive; refuse it whole when anything in it would land outside.
+
+    Inputs:
+        path: the archive
+        folder: where to; files that are there in the same size stay
+        progress: show a progress bar
+    Raises: DataError naming the archive and what is wrong in it
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [each for each in archive.infolist() if not each.is_dir()]
+            for member in members:
+                _check_member(path, member, folder)
+            needed, free = sum(m.file_size for m in members), shutil.disk_usage(folder).free
+            if needed > free:
+                sizes = f"{needed / 1e9:.1f} GB unpacked, and {free / 1e9:.1f} GB are free"
+                raise DataError(f"{path}: {sizes}; make room, or read it as it is")
+            for member in tqdm(members, f"unpack {path.name}", disable=not progress, leave=False):
+                _unpack_member(archive, member, folder / member.filename)
+    except _BROKEN as error:
+        raise DataError(f"{path}: cannot be unpacked ({error}); fetch it again") from error
+
+
+def is_inside(name):
+    """Tell whether a path in an archive stays below the folder it is unpacked to."""
+    parts = PurePosixPath(name).parts
+    return parts != () and ".." not in parts and name[0] != "/" and not set(name) & set("\\:\0")
+
+
+def _check_member(path, member, folder):
+    kind = stat.S_IFMT(member.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG):
+        raise DataError(f"{path}: {member.filename!r} in it is a link or a device; not unpacked")
+    target = (folder / member.filename).resolve()  # the folder may hold links already
+    if not (is_inside(member.filename) and target.is_relative_to(folder.resolve())):
+        raise DataError(f"{path}: {member.filename!r} in it leads out of the folder; not unpacked")
+
+
+def _unpack_member(archive, member, target):
+    if target.is_file() and target.stat().st_size == member.file_size:
+        return
+    with (
+        archive.open(member) as packed, atomic_write(target) as temporary,
+        open(temporary, "wb") as file,
+    ):  # fmt: skip
+        shutil.copyfileobj(packed, file)

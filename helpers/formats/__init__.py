@@ -1,0 +1,44 @@
+"""Readers for the layouts in which captioned images are published.
+
+A reader takes an Archive and a split and gives a `Content`: a list of `Record`, one per image of
+the split, whether or not the image's file is there, and what else came with them. `FORMATS`
+lists the readers.
+"""
+
+from helpers.files import DataError
+from helpers.formats import coco, courses, flickr8k, karpathy
+from helpers.formats.coco import Instances
+from helpers.formats.reading import Content, Record
+
+__all__ = ["FORMATS", "Content", "DataError", "Instances", "Record", "choose_format"]
+
+FORMATS = flickr8k.FORMATS | coco.FORMATS | karpathy.FORMATS | courses.FORMATS
+
+
+def choose_format(archive, name=None):
+    """Find out which layout an archive has, by the names of its annotation files.
+
+    Where there are annotation files of several, the one decides whose pictures are there too:
+    Karpathy's zip, for one, holds the captions of three data sets.
+
+    Inputs:
+        archive: Archive
+        name: a key of FORMATS, to say it outright; None to look
+    Returns: a key of FORMATS
+    Raises: DataError when nothing is recognised, or more than one layout is
+    """
+    names = FORMATS if name is None else [name]
+    found = [each for each in names if FORMATS[each].splits(archive)]
+    if len(found) > 1:
+        found = [e for e in found if archive.folders.intersection(FORMATS[e].folders)] or found
+    if len(found) == 1:
+        return found[0]
+    if found:
+        remedy = "name one as the format, or give a folder that holds one alone"
+        raise DataError(f"{archive.path}: holds several data sets ({', '.join(found)}); {remedy}")
+    looked = "; ".join(f"{each} ({', '.join(_all_needs(FORMATS[each]))})" for each in names)
+    raise DataError(f"{archive.path}: no captioned data set found; looked for {looked}")
+
+
+def _all_needs(layout):
+    return dict.fromkeys(file for files in layout.needs.values() for file in files)

@@ -1,0 +1,187 @@
+"""COCO 2014 as two courses hand it out: captions as ids, and a vocabulary that tells the words.
+
+CS231n (Stanford, assignment 3) has features from VGG-16 and the addresses of the pictures, but no
+pictures; EECS 498 (Michigan, assignment 5) has the pictures, 112x112, in one file. In both, the
+ids 0 to 3 are <NULL>, <START>, <END> and <UNK>, as ours are. A word that their vocabulary does
+not hold stands as <UNK> in the captions.
+"""
+
+import functools
+import zlib
+
+import numpy as np
+from PIL import Image
+
+from helpers.files import DataError
+from helpers.formats.reading import Content, Format, Record, field, refuse
+from helpers.images import ImageError
+from helpers.vocabulary import SPECIAL_WORDS, Vocabulary
+
+_SPLITS = ("train", "val")
+
+
+def _vocabulary(words, where):
+    """Make a Vocabulary from the list of all words, by their ids."""
+    if tuple(words[: len(SPECIAL_WORDS)]) != SPECIAL_WORDS:
+        refuse(where, f"begins with {words[:4]!r:.60}; expected {', '.join(SPECIAL_WORDS)}")
+    try:
+        return Vocabulary(words[len(SPECIAL_WORDS) :])
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{' '.join(where)}: {error}; fetch the file again") from error
+
+
+def _integers(array, ndim, limit, where):
+    """Check that an array is one of integers in [0, limit) with so many dimensions."""
+    if array.ndim != ndim or not np.issubdtype(array.dtype, np.integer):
+        refuse(where, f"{array.dtype} of shape {array.shape}; expected integers, {ndim}-d")
+    if array.size and not 0 <= array.min() <= array.max() < limit:
+        refuse(where, f"ids from {array.min()} to {array.max()}; expected them in [0, {limit})")
+    return array
+
+
+def _texts(captions, vocabulary, where):
+    """Turn a matrix of ids (M, T) into M captions."""
+    captions = _integers(np.asarray(captions), 2, len(vocabulary), where)
+    return [vocabulary.decode(ids) for ids in captions.tolist()]
+
+
+# CS231n. `coco2014_captions.h5`: `{train,val}_captions` (M, 17) and `{train,val}_image_idxs` (M,),
+# which picture each caption belongs to; picture k is line k of `{train,val}2014_urls.txt` and row
+# k of `features`, (I, 512) float32, in `{train,val}2014_vgg16_fc7_pca.h5`.
+
+_CAPTIONS, _WORDS = "coco2014_captions.h5", "coco2014_vocab.json"
+
+
+class Features:
+    """The features of the pictures of a split, read when they are first asked for."""
+
+    def __init__(self, archive, name, count):
+        self._archive, self._name, self._count = archive, name, count
+
+    @functools.cached_property
+    def rows(self):
+        """Float32 array (I, C), row k for the picture whose id is k."""
+        features = _read_h5(self._archive, self._name, ["features"])["features"]
+        if features.ndim != 2 or len(features) != self._count:
+            problem = f"features of shape {features.shape}; expected {self._count} rows"
+            refuse([self._archive.label(self._name)], f"{problem}, one for each line of the urls")
+        return features
+
+
+class Addresses:
+    """Stands in for pictures that are known by their address on the web alone."""
+
+    def __init__(self, label):
+        self._label = label
+
+    def label(self, name):
+        """Give the picture's address."""
+        return name
+
+    def image(self, name):
+        """Raise an ImageError that tells what there is in place of the picture."""
+        remedy = "use the data set's features, or COCO 2014 itself"
+        raise ImageError(f"{self._label}: names its pictures, but has none ({name}); {remedy}")
+
+    fingerprint = image
+
+
+def _read_h5(archive, name, keys):
+    """Read some arrays of an HDF5 file. Returns: dict from key to array."""
+    import h5py
+
+    with archive.open(name) as file:
+        try:
+            with h5py.File(file, "r") as content:
+                return {key: content[key][()] for key in keys}
+        except Exception as error:  # on broken files h5py raises several kinds of error
+            problem = f"no whole HDF5 file with {', '.join(keys)} ({error})"
+            raise DataError(f"{archive.label(name)}: {problem}; fetch it again") from error
+
+
+def _read_cs231n(archive, split):
+    file, words_file = archive.find(_CAPTIONS), archive.find(_WORDS)
+    label = archive.label(file)
+    where = [archive.label(words_file), "idx_to_word"]
+    words = field(archive.read_json(words_file), where[1], list, where[:1])
+    vocabulary = _vocabulary(words, where)
+    urls_file = archive.find(f"{split}2014_urls.txt")
+    urls = [url.strip() for url in archive.read_text(urls_file).strip().split("\n")]
+
+    keys = [f"{split}_captions", f"{split}_image_idxs"]
+    arrays = _read_h5(archive, file, keys)
+    captions = _texts(arrays[keys[0]], vocabulary, [label, keys[0]])
+    pictures = _integers(arrays[keys[1]], 1, len(urls), [label, keys[1]])
+    if len(pictures) != len(captions):
+        refuse([label, keys[1]], f"{len(pictures)} entries for {len(captions)} captions")
+    records = [Record(k, url, url, []) for k, url in enumerate(urls)]
+    for picture, caption in zip(pictures.tolist(), captions, strict=True):
+        records[picture].captions.append(caption)
+
+    names = [f"{split}2014_vgg16_fc7{end}.h5" for end in ("_pca", "")]
+    name = next(filter(None, map(archive.find, names)), None)
+    features = Features(archive, name, len(urls)) if name else None
+    return Content(records, Addresses(archive.label(urls_file)), vocabulary, features)
+
+
+# EECS 498. `coco.pt`: `{train,val}_images` (I, 3, 112, 112) uint8, `{train,val}_captions`
+# (I, 17), one caption per picture, and `vocab` with `idx_to_token`.
+
+
+class Pixels:
+    """Pictures that lie in one tensor, uint8 (I, 3, height, width), called "key/row"."""
+
+    def __init__(self, tensor, label):
+        self._tensor, self._label = tensor, label
+
+    def label(self, name):
+        """Give the place of a picture for a person to read."""
+        return f"{self._label}/{name}"
+
+    def image(self, name):
+        """Give a picture. Returns: PIL image, RGB."""
+        return Image.fromarray(self._row(name).permute(1, 2, 0).numpy())
+
+    def fingerprint(self, name):
+        """Give a short string that is another one as soon as the picture has changed."""
+        return f"{zlib.crc32(self._row(name).numpy().tobytes()):08x}"
+
+    def _row(self, name):
+        return self._tensor[int(name.rpartition("/")[2])]  # (3, height, width)
+
+
+def _read_eecs498(archive, split):
+    import torch
+
+    file = archive.find("coco.pt")
+    label = archive.label(file)
+    with archive.open(file) as opened:
+        try:
+            content = torch.load(opened, map_location="cpu", weights_only=True)
+        except Exception as error:  # on broken files torch raises nearly any kind of error
+            first = str(error).split("\n")[0]
+            problem = f"no whole file of tensors that is safe to load ({first:.80})"
+            raise DataError(f"{label}: {problem}; fetch it again") from error
+    vocab = field(content, "vocab", dict, [label])
+    words = field(vocab, "idx_to_token", list, [label, "vocab"])
+    vocabulary = _vocabulary(words, [label, "vocab"])
+    keys = [f"{split}_images", f"{split}_captions"]
+    images, captions = (field(content, key, torch.Tensor, [label]) for key in keys)
+    if images.ndim != 4 or images.shape[1] != 3 or images.dtype != torch.uint8:
+        found = f"{images.dtype} of shape {tuple(images.shape)}"
+        refuse([label, keys[0]], f"{found}; expected torch.uint8, (I, 3, height, width)")
+    texts = _texts(captions, vocabulary, [label, keys[1]])
+    if len(texts) != len(images):
+        refuse([label, keys[1]], f"{len(texts)} captions for {len(images)} images")
+    names = [f"{keys[0]}/{k}" for k in range(len(texts))]
+    records = [Record(k, names[k], names[k], [text]) for k, text in enumerate(texts)]
+    return Content(records, Pixels(images, label), vocabulary)
+
+
+FORMATS = {
+    "cs231n": Format(
+        needs={split: [_CAPTIONS, _WORDS, f"{split}2014_urls.txt"] for split in _SPLITS},
+        read=_read_cs231n,
+    ),
+    "eecs498": Format(needs={split: ["coco.pt"] for split in _SPLITS}, read=_read_eecs498),
+}

@@ -1,0 +1,117 @@
+"""In-place forms of what the sequence kernels do at each timestep: the same numbers, sooner.
+
+`lstm_gates_forward` and `lstm_gates_backward` are the forms to read, and these must equal them.
+"""
+
+from math import sqrt
+
+import array_api_compat as compat
+import numpy as np
+
+from helpers.kernels.arguments import per_image
+
+
+def narrowed(W):
+    """Cast a matrix once for all products of a loop, where autocast would at each of them.
+
+    Inputs: W: array
+    Returns: inside `torch.autocast` a copy in its narrower dtype, otherwise W itself
+    """
+    if compat.is_torch_array(W):
+        torch, kind = compat.array_namespace(W), W.device.type
+        if torch.is_autocast_enabled(kind):
+            return W.to(torch.get_autocast_dtype(kind))
+    return W
+
+
+def tanh_into(xp, a, out):
+    """Write tanh(a) into `out`, which may be a itself."""
+    if compat.is_torch_array(a) and a.device.type == "cpu" and a.itemsize > 2:
+        # the same memory, seen by NumPy, whose tanh takes a fifth of the time of torch's
+        np.tanh(a.numpy(), out=out.numpy())
+    else:
+        xp.tanh(a, out=out)
+
+
+def sigmoid_in_place(xp, a):
+    """Overwrite a with its sigmoid, without overflow: 1 / (1 + exp(-a)) = (1 + tanh(a / 2)) / 2."""
+    if compat.is_torch_array(a):
+        a.sigmoid_()
+    else:
+        a *= 0.5
+        xp.tanh(a, out=a)
+        a += 1
+        a *= 0.5
+
+
+def gates_forward(xp, a, prev_c, next_h, next_c, tanh_c):
+    """Do what `lstm_gates_forward` does: a becomes the gates, the last three are filled.
+
+    Inputs: xp: array namespace; a (N, 4H); the others (N, H)
+    """
+    i, f, o, g = blocks(a)
+    sigmoid_in_place(xp, a[:, : 3 * g.shape[1]])
+    tanh_into(xp, g, g)
+    xp.multiply(f, prev_c, out=next_c)
+    next_c += i * g
+    tanh_into(xp, next_c, tanh_c)
+    xp.multiply(o, tanh_c, out=next_h)
+
+
+def attention_forward(xp, prev_h, A, attn, alpha):
+    """Do what `dot_product_attention_forward` does: the last two are filled.
+
+    Inputs: xp: array namespace; prev_h, attn (N, H); A (I, P, H); alpha (N, P)
+    """
+    alpha[...] = (per_image(prev_h, A) @ xp.matrix_transpose(A)).reshape(alpha.shape)
+    alpha /= sqrt(A.shape[2])
+    alpha -= xp.max(alpha, axis=1, keepdims=True)
+    xp.exp(alpha, out=alpha)
+    alpha /= xp.sum(alpha, axis=1, keepdims=True)
+    attn[...] = (per_image(alpha, A) @ A).reshape(attn.shape)
+
+
+def gate_slopes(gates, prev_c, tanh_c):
+    """Compute what `lstm_gates_backward` multiplies its gradients with, for all timesteps.
+
+        da = [dc, dc, dnext_h, dc] * slopes, with
+        slopes = [g i (1 - i), prev_c f (1 - f), tanh_c o (1 - o), i (1 - g^2)]
+        dc = dnext_c + dnext_h * slope_c, with slope_c = o (1 - tanh_c^2)
+
+    Inputs: gates (N, T, 4H); prev_c, tanh_c (N, T, H)
+    Returns: slopes (N, T, 4H), slope_c (N, T, H)
+    """
+    i, f, o, g = blocks(gates)
+    slopes = gates * gates
+    slope_i, slope_f, slope_o, slope_g = blocks(slopes)
+    for slope, gate, factor in ((slope_i, i, g), (slope_f, f, prev_c), (slope_o, o, tanh_c)):
+        slope -= gate  # -s (1 - s)
+        slope *= factor
+    slopes *= -1
+    slope_g += 1
+    slope_g *= i
+    slope_c = tanh_c * tanh_c
+    slope_c -= 1
+    slope_c *= o
+    slope_c *= -1
+    return slopes, slope_c
+
+
+def gates_backward(slopes, slope_c, f, dnext_h, dnext_c):
+    """Do what `lstm_gates_backward` does: the slopes of `gate_slopes` become da.
+
+    Inputs: slopes (N, 4H); the others (N, H)
+    Returns: dprev_c (N, H)
+    """
+    dc = dnext_h * slope_c
+    dc += dnext_c
+    for slope, gradient in zip(blocks(slopes), (dc, dc, dnext_h, dc), strict=True):
+        slope *= gradient
+    dc *= f
+    return dc
+
+
+def blocks(gates):
+    """Cut (..., 4H) into the gates i, f, o, g, (..., H) each."""
+    H = gates.shape[-1] // 4
+    return tuple(gates[..., k * H : (k + 1) * H] for k in range(4))

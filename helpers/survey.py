@@ -1,0 +1,76 @@
+"""The command `python -m helpers data`: what a data set holds, before it is trained on."""
+
+import argparse
+import itertools
+
+from helpers.settings import MIN_COUNT
+
+_LISTED = 10  # how many of the images that are left out are named, unless all are asked for
+
+
+def add_command(commands):
+    """Add the command to those of the parser. Nothing heavy is imported before it runs."""
+    command = commands.add_parser(
+        "data", help="show what a data set holds", description=show.__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )  # fmt: skip
+    command.set_defaults(command=show)
+    command.add_argument("path", help="a folder, a zip, a coco.pt, or 'scenes'")
+    command.add_argument("--format", help="name the format instead of looking")
+    command.add_argument("--min-count", type=int, default=MIN_COUNT, help="rarer words: <UNK>")
+    command.add_argument("--examples", type=int, default=2, metavar="N", help="images to show")
+    command.add_argument("--all", action="store_true", help="name every image that is left out")
+
+
+def show(options):
+    """Show the splits of a data set, what is missing, its vocabulary, and a few examples."""
+    from helpers.coco import find_data, read_split
+    from helpers.formats import FORMATS
+
+    archive, kind = find_data(options.path, options.format)
+    splits = [read_split(archive, kind, split) for split in FORMATS[kind].splits(archive)]
+    print(f"{archive.path}: {kind}")
+    _print_table(splits)
+    for data in splits:
+        _print_left_out(data, None if options.all else _LISTED)
+    _print_vocabulary(splits[0], options.min_count)
+    for data in splits:
+        _print_examples(data, options.examples)
+
+
+def _print_table(splits):
+    rows = [("split", "images", "captions", "no file", "no caption", "blank captions")]
+    for data in splits:
+        captions = sum(map(len, data.captions))
+        counts = (len(data), captions, len(data.missing), len(data.uncaptioned), data.blank)
+        rows.append((data.split, *(f"{count:,}" for count in counts)))
+    for name, *counts in rows:
+        columns = (f"{count:>{len(head)}}" for head, count in zip(rows[0][1:], counts, strict=True))
+        print(f"  {name:8}", *columns, sep="  ")
+
+
+def _print_left_out(data, limit):
+    for what, names in (("no file", data.missing), ("no caption", data.uncaptioned)):
+        if names:
+            shown = names[:limit]
+            more = f" and {len(names) - len(shown):,} more (--all)" * (len(shown) < len(names))
+            print(f"{data.split}, {what}: {', '.join(shown)}{more}")
+
+
+def _print_vocabulary(data, min_count):
+    from helpers.vocabulary import SPECIAL_WORDS, Vocabulary
+
+    if data.vocabulary is not None:
+        print(f"vocabulary: {len(data.vocabulary):,} words came with the captions")
+    if len(data) == 0:
+        print(f"vocabulary: none, since no image of {data.split} can be used")
+        return
+    built = Vocabulary.build(itertools.chain(*data.captions), min_count)
+    special = f"{len(SPECIAL_WORDS)} of them special"
+    print(f"vocabulary: {len(built):,} words at a minimum count of {min_count}, {special}")
+
+
+def _print_examples(data, count):
+    for file, captions in list(zip(data.files, data.captions, strict=True))[: max(0, count)]:
+        print(f"{data.split}: {file}")
+        print(*(f"    {caption}" for caption in captions), sep="\n")
