@@ -168,7 +168,8 @@ def _train_epoch(run, examples, progress):
             bar.update()
             run.seconds += time.perf_counter() - ended
             ended = time.perf_counter()
-            run.save_now_and_then()
+            if time.monotonic() - run.saved_at > settings.save_seconds:
+                run.save()
 
 
 class _Run:
@@ -246,11 +247,6 @@ class _Run:
             if on_best and distributed.is_first():
                 on_best(averaged, record)
         self.save()
-
-    def save_now_and_then(self):
-        """Write the checkpoint if the last one is older than the settings want it."""
-        if time.monotonic() - self.saved_at > self.settings.save_seconds:
-            self.save()
 
     def save(self):
         """Write last.pt and log.jsonl, each whole or not at all, where a folder was given."""
