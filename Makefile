@@ -26,8 +26,8 @@ test: $(INSTALLED)  ## check the code's style, run the tests, run the notebooks 
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 	$(RUN) jupyterlab notebooks
 
-bench: $(INSTALLED)  ## measure the kernels beside PyTorch's own layers
-	$(RUN) benchmarks.kernels
+bench: $(INSTALLED)  ## measure speed and memory beside PyTorch's own modules
+	$(RUN) benchmarks
 
 outputs: $(INSTALLED)  ## execute the notebooks and store their outputs
 	$(RUN) nbconvert --execute --to notebook --inplace \

@@ -14,7 +14,7 @@ from helpers.layers import (
     AttentionLSTM,
     TemporalAffine,
     WordEmbedding,
-    temporal_softmax_loss,
+    temporal_word_loss,
 )
 from helpers.vocabulary import shift_captions
 
@@ -79,11 +79,8 @@ class CaptioningRNN(nn.Module):
         """
         inputs, targets, mask = shift_captions(captions)  # (N, T) each
         x = self.dropout(self.embed(inputs))  # (N, T, E)
-        h = self._run(x, self._project(features))  # (N, T, H)
-        h, targets = h[mask], targets[mask][None]  # no scores for padding: (words, H), (1, words)
-        scores = self.score(self.dropout(h)[None])  # (1, words, V)
-        everywhere = torch.ones_like(targets, dtype=torch.bool)
-        return temporal_softmax_loss(scores, targets, everywhere, label_smoothing) / len(captions)
+        h = self.dropout(self._run(x, self._project(features)))  # (N, T, H)
+        return temporal_word_loss(h, self.score.W, self.score.b, targets, mask, label_smoothing)
 
     def start(self, features):
         """Start decoding.

@@ -14,15 +14,13 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from helpers.vocabulary import NULL
-
 
 @dataclass(frozen=True)
 class Share:
     """What a process takes of a batch, and how much its loss weighs.
 
     `parts` tells, for a tensor of so many rows here, which rows of how many they are in the whole
-    batch. A row is an image, a caption, or a word to predict.
+    batch. A row is an image or a caption.
     """
 
     images: slice
@@ -99,24 +97,18 @@ def mean(value):
 def share(images, captions):
     """Cut a batch between two images.
 
-    Inputs: images: I; captions: ids of the whole batch, (N, T); N / I in a row belong to an image
+    Inputs: images: I; captions: N; N / I in a row belong to an image
     Returns: Share of this process
     """
-    N = len(captions)
     if processes() == 1:
-        return Share(slice(None), slice(None), N)
+        return Share(slice(None), slice(None), captions)
     first, last = (images * (dist.get_rank() + more) // processes() for more in (0, 1))
     weight = (last - first) * processes() / images
     last = max(last, first + 1)  # one without an image still takes part, with one of no weight
-    words = [0, *(captions[:, 1:] != NULL).sum(1).cumsum(0).tolist()]
-    several = slice(first * N // images, last * N // images)
-    parts = [
-        (slice(first, last), images),
-        (several, N),
-        (slice(words[several.start], words[several.stop]), words[-1]),
-    ]
-    sizes = {rows.stop - rows.start: (rows, total) for rows, total in parts}
-    return Share(slice(first, last), several, N, weight, sizes)
+    K = captions // images
+    rows, several = slice(first, last), slice(first * K, last * K)
+    parts = {last - first: (rows, images), (last - first) * K: (several, captions)}
+    return Share(rows, several, captions, weight, parts)
 
 
 def distribute(model):
@@ -149,7 +141,7 @@ class SharedDropout(nn.Dropout):
     share = None
 
     def forward(self, x):
-        """Inputs: x: of this process's images, captions or words, (n, ...). Returns: its shape."""
+        """Inputs: x: of this process's images or captions, (n, ...). Returns: its shape."""
         if not self.training or self.p == 0:
             return x
         rows, total = self.share.parts.get(len(x), (slice(None), len(x)))

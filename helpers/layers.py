@@ -47,6 +47,14 @@ rnn = bridge(kernels.rnn_forward, kernels.rnn_backward)
 lstm = bridge(kernels.lstm_forward, kernels.lstm_backward)
 attention_lstm = bridge(kernels.attention_lstm_forward, kernels.attention_lstm_backward)
 temporal_affine = bridge(kernels.temporal_affine_forward, kernels.temporal_affine_backward)
+temporal_affine_of_data = bridge(  # data such as features want no gradient: half the work
+    kernels.temporal_affine_forward,
+    lambda dout, cache: (
+        None,
+        kernels.temporal.weight_gradient(torch, cache[0], dout),
+        dout.sum((0, 1)),
+    ),
+)
 word_embedding = bridge(
     kernels.word_embedding_forward,
     lambda dout, cache: (None, kernels.word_embedding_backward(dout, cache)),
@@ -62,6 +70,18 @@ temporal_softmax_loss = bridge(
     _softmax_loss_forward,
     lambda dloss, cache: (dloss * cache[0], None, None, None),
 )
+
+
+def _scaled(dloss, gradients):
+    return *(dloss * gradient for gradient in gradients), None, None, None, None
+
+
+_word_loss = bridge(kernels.temporal_word_loss, _scaled)
+
+
+def temporal_word_loss(h, W, b, y, mask, label_smoothing=0.0):
+    """Score hidden states and compare with the words, as `kernels.temporal_word_loss` does."""
+    return _word_loss(h, W, b, y, mask, label_smoothing, torch.is_grad_enabled())
 
 
 class _Cell(nn.Module):
@@ -93,6 +113,7 @@ class RNN(_Cell):
         """Inputs: x (N, T, D), h0 (N, H). Returns: h (N, T, H)."""
         return rnn(x, h0, self.Wx, self.Wh, self.b)
 
+    @fast_products()
     def step(self, x, state):
         """Inputs: x (N, D), state: (h,) of (N, H). Returns: next_h (N, H), (next_h,)."""
         next_h, _ = kernels.rnn_step_forward(x, *state, self.Wx, self.Wh, self.b)
@@ -122,6 +143,7 @@ class LSTM(_GatedCell):
         initial = () if c0 is None else (c0,)
         return lstm(x, h0, self.Wx, self.Wh, self.b, *initial)
 
+    @fast_products()
     def step(self, x, state):
         """Inputs: x (N, D), state: (h, c) of (N, H) each. Returns: next_h (N, H), next state."""
         next_h, next_c, _ = kernels.lstm_step_forward(x, *state, self.Wx, self.Wh, self.b)
@@ -138,6 +160,7 @@ class AttentionLSTM(_GatedCell):
         """Inputs: x (N, T, D), A (N, P, H). Returns: h (N, T, H), alpha (N, T, P)."""
         return attention_lstm(x, A, self.Wx, self.Wh, self.Wattn, self.b)
 
+    @fast_products()
     def step(self, x, state, A):
         """Inputs: x (N, D), state: (h, c), A. Returns: next_h (N, H), next state, alpha (N, P)."""
         h, c = state
@@ -176,7 +199,8 @@ class TemporalAffine(nn.Module):
 
     def forward(self, x):
         """Inputs: x (N, T, D). Returns: (N, T, M)."""
-        return temporal_affine(x, self.W, self.b)
+        affine = temporal_affine if x.requires_grad else temporal_affine_of_data
+        return affine(x, self.W, self.b)
 
 
 def to_torch(layer):
@@ -191,9 +215,9 @@ def to_torch(layer):
     twin = (nn.LSTM if layer.gates == 4 else nn.RNN)(*layer_sizes(layer), batch_first=True)
     twin = twin.to(layer.Wx)
     with torch.no_grad():
-        twin.weight_ih_l0.copy_(_swap_gates(layer.Wx.T, layer.gates))
-        twin.weight_hh_l0.copy_(_swap_gates(layer.Wh.T, layer.gates))
-        twin.bias_ih_l0.copy_(_swap_gates(layer.b, layer.gates))
+        twin.weight_ih_l0.copy_(swap_gates(layer.Wx.T, layer.gates))
+        twin.weight_hh_l0.copy_(swap_gates(layer.Wh.T, layer.gates))
+        twin.bias_ih_l0.copy_(swap_gates(layer.b, layer.gates))
         twin.bias_hh_l0.zero_()
     return twin
 
@@ -226,9 +250,9 @@ def kernel_weights(twin):
     Returns: Wx (D, G), Wh (H, G), b (G,); G = H or 4H, gates in the order i, f, o, g
     """
     gates = 4 if isinstance(twin, nn.LSTM) else 1
-    Wx = _swap_gates(twin.weight_ih_l0, gates).T
-    Wh = _swap_gates(twin.weight_hh_l0, gates).T
-    return Wx, Wh, _swap_gates(twin.bias_ih_l0 + twin.bias_hh_l0, gates)
+    Wx = swap_gates(twin.weight_ih_l0, gates).T
+    Wh = swap_gates(twin.weight_hh_l0, gates).T
+    return Wx, Wh, swap_gates(twin.bias_ih_l0 + twin.bias_hh_l0, gates)
 
 
 def layer_sizes(layer):
@@ -236,7 +260,7 @@ def layer_sizes(layer):
     return layer.Wx.shape[0], layer.Wh.shape[0]
 
 
-def _swap_gates(rows, gates):
+def swap_gates(rows, gates):
     """Exchange the last two of four blocks of rows: i, f, o, g <-> i, f, g, o."""
     if gates == 1:
         return rows

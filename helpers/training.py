@@ -151,7 +151,7 @@ def _train_epoch(run, examples, progress):
 
     def load(batch):
         images, captions = examples.batch(batch)
-        share = distributed.share(len(images), captions)
+        share = distributed.share(len(images), len(captions))
         return share, examples.read(images[share.images]), captions[share.captions]
 
     run.model.train()

@@ -104,15 +104,7 @@ def temporal_softmax_loss(scores, y, mask, label_smoothing=0.0):
     Raises: ValueError for a shape, an id or a smoothing out of range; TypeError for a dtype.
     """
     xp, (N, T, V) = _sizes(scores=(scores, "N T V"))
-    _check_ids("y", y, V, scores)
-    _check_kind("mask", mask, scores)
-    _check_shape("y", y, (N, T))
-    _check_shape("mask", mask, (N, T))
-    if not xp.isdtype(mask.dtype, "bool"):
-        raise TypeError(f"mask must hold booleans, not {mask.dtype}")
-    if not 0 <= label_smoothing < 1:
-        raise ValueError(f"label_smoothing must be in [0, 1), not {label_smoothing}")
-
+    check_targets(y, mask, (N, T, V), scores, label_smoothing)
     selected, targets = scores[mask], y[mask]  # (M, V), (M,)
     rows = xp.arange(targets.shape[0], device=compat.device(scores))
     shifted = selected - xp.max(selected, axis=1, keepdims=True) if rows.shape[0] else selected
@@ -126,6 +118,19 @@ def temporal_softmax_loss(scores, y, mask, label_smoothing=0.0):
     dscores = xp.zeros_like(scores)
     dscores[mask] = dselected / N
     return loss, dscores
+
+
+def check_targets(y, mask, sizes, like, label_smoothing):
+    """Raise unless targets and mask suit scores (N, T, V), and arrays of the kind of `like`."""
+    N, T, V = sizes
+    _check_ids("y", y, V, like)
+    _check_kind("mask", mask, like)
+    _check_shape("y", y, (N, T))
+    _check_shape("mask", mask, (N, T))
+    if not compat.array_namespace(mask).isdtype(mask.dtype, "bool"):
+        raise TypeError(f"mask must hold booleans, not {mask.dtype}")
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"label_smoothing must be in [0, 1), not {label_smoothing}")
 
 
 def _sizes(**arguments):
