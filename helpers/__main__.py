@@ -75,22 +75,32 @@ def _draw_attention(path, images, captions, size):
 
 
 def train(options):
-    """Train a captioner on a data set and write it to a folder."""
-    from helpers import training
-    from helpers.captioner import CaptioningRNN
-    from helpers.plots import learning_curves
-    from helpers.pretrained import save_captioner
-    from helpers.vocabulary import Vocabulary
+    """Train a captioner on a data set and write it to a folder.
+
+    torchrun may start this command several times: the processes share each batch.
+    """
+    from helpers import distributed
 
     fields = [field.name for field in dataclasses.fields(TrainingSettings)]
     settings = TrainingSettings(**{name: getattr(options, name) for name in fields})
     folder = Path(options.out or f"runs/{Path(options.data).name}-{options.cell}")
     if (folder / "last.pt").exists() and not options.resume:
         raise ValueError(f"{folder} holds a run already: add --resume, or choose another --out")
+    with distributed.together(options.device) as options.device:
+        _train(options, settings, folder)
 
-    encoder = _encoder(options, pool=options.cell != "attn")
-    train_data, train_features = _encoded(options, encoder, "train")
-    val_data, val_features = _encoded(options, encoder, "val")
+
+def _train(options, settings, folder):
+    from helpers import distributed, training
+    from helpers.captioner import CaptioningRNN
+    from helpers.plots import learning_curves
+    from helpers.pretrained import save_captioner
+    from helpers.vocabulary import Vocabulary
+
+    with distributed.first_alone():
+        encoder = _encoder(options, pool=options.cell != "attn")
+        train_data, train_features = _encoded(options, encoder, "train")
+        val_data, val_features = _encoded(options, encoder, "val")
     vocabulary = Vocabulary.build(itertools.chain(*train_data.captions), options.min_count)
     training.set_seed(settings.seed)
     model = CaptioningRNN(
@@ -108,7 +118,8 @@ def train(options):
         settings, folder, options.resume,
         on_best=lambda model, _: save_captioner(folder / "best", model, encoder),
     )  # fmt: skip
-    learning_curves({options.cell: history}).savefig(folder / "curves.png")
+    if distributed.is_first():
+        learning_curves({options.cell: history}).savefig(folder / "curves.png")
     best = max(history, key=lambda record: record["BLEU-4"])
     print(f"best epoch {best['epoch']}: BLEU-4 {best['BLEU-4']:.4f} on {val_data.split}")
     print(f"model in {folder / 'best'}, learning curves in {folder / 'curves.png'}")

@@ -1,6 +1,8 @@
 """Image features, encoded once and kept in a memory-mapped file."""
 
 import hashlib
+import mmap
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +12,7 @@ import torch
 from numpy.lib.format import open_memmap
 from tqdm.auto import tqdm
 
-from helpers.files import read_json, write_json
+from helpers.files import DataError, read_json, write_json
 
 SAVE_SECONDS = 10  # how often what is encoded is noted as surely on disk
 
@@ -58,6 +60,43 @@ def encode_images(encoder, images):
         return encoder(pixels.to(encoder.mean.device)).float()
 
 
+def read_rows(features, rows):
+    """Read some images' features.
+
+    Rows of a file are read in their order on disk, and past the memory map: pages that are touched
+    through the map would count as this process's memory, up to the whole file.
+
+    Inputs:
+        features: array, or memory map as `encode_features` returns it, (I, ...)
+        rows: integer array (N,), in any order, repetitions allowed
+    Returns: float32 array (N, ...)
+    Raises: DataError if the file was cut off meanwhile.
+    """
+    if not isinstance(getattr(features, "base", None), mmap.mmap):  # no file, or a part of one
+        return np.asarray(features[rows], np.float32)
+    rows = np.asarray(rows)
+    block = np.empty((len(rows), *features.shape[1:]), features.dtype)
+    size = block[:1].nbytes
+    with open(features.filename, "rb", buffering=0) as file:
+        for n in np.argsort(rows, kind="stable").tolist():
+            file.seek(features.offset + int(rows[n]) * size)
+            if file.readinto(block[n].reshape(-1).view(np.uint8)) != size:
+                raise DataError(f"{features.filename}: cut off; delete it, it is encoded again")
+    return block.astype(np.float32)
+
+
+def ahead(load, items):
+    """Yield load(item) for each item; a thread loads the next while one is used."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        upcoming = []
+        for item in items:
+            upcoming.append(reader.submit(load, item))
+            if len(upcoming) == 2:
+                yield upcoming.pop(0).result()
+        for last in upcoming:
+            yield last.result()
+
+
 def _encode(data, encoder, partial, state, batch_size, progress):
     """Fill `partial` batch by batch; `state` tells how many pictures are surely on disk."""
     done, saved_at = 0, time.monotonic()
@@ -75,15 +114,16 @@ def _encode(data, encoder, partial, state, batch_size, progress):
         total=len(data), initial=done, desc=f"encode {data.split}", unit="image",
         disable=not progress,
     )  # fmt: skip
-    with ThreadPoolExecutor(max_workers=1) as reader, bar:
-        upcoming = reader.submit(load, done)  # pictures are decoded while others are encoded
-        while done < len(data):
-            images = upcoming.result()
-            upcoming = reader.submit(load, done + len(images))
-            features[done : done + len(images)] = encode_images(encoder, images).cpu().numpy()
+    # written as a file, not through the map: there, a full disk would end the process
+    with bar, open(partial, "r+b") as file:
+        file.seek(features.offset + done * features[:1].nbytes)
+        for images in ahead(load, range(done, len(data), batch_size)):
+            rows = encode_images(encoder, images).cpu().numpy()
+            file.write(rows.astype(np.float16).tobytes())
             done += len(images)
             bar.update(len(images))
             if time.monotonic() - saved_at > SAVE_SECONDS or done == len(data):
-                features.flush()
+                file.flush()
+                os.fsync(file.fileno())
                 write_json(state, {"done": done})
                 saved_at = time.monotonic()

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import secrets
 from pathlib import Path
 
@@ -36,6 +37,13 @@ def atomic_write(path):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_leftovers(folder):
+    """Delete the temporary files of `atomic_write` that killed processes left in a folder."""
+    for file in Path(folder).rglob(".*.*"):
+        if re.fullmatch(r"\..+\.[0-9a-f]{8}(\.\w+)?", file.name):
+            file.unlink(missing_ok=True)
 
 
 def write_json(path, content):

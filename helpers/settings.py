@@ -31,9 +31,11 @@ class TrainingSettings:
     precision: str = _option("float32", "float32, or bf16 for mixed precision")
     patience: int = _option(3, "stop after so many epochs without a better validation BLEU-4")
     seed: int = _option(0, "of all random numbers")
+    save_seconds: float = _option(300.0, "write a checkpoint this often within an epoch")
 
     def __post_init__(self):
-        for name in ("epochs", "batch_size", "learning_rate", "clip_norm", "max_words", "patience"):
+        positive = ("epochs", "batch_size", "learning_rate", "clip_norm", "max_words", "patience")
+        for name in (*positive, "save_seconds"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
         for name in ("label_smoothing", "averaging"):

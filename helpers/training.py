@@ -2,7 +2,7 @@
 
 Every random number of a step (word order within an epoch, dropout) is a function of the seed
 and of the step's number. A run that is killed and resumed therefore does what an uninterrupted
-one does.
+one does, and so do several processes that share the batches (see `distributed`).
 """
 
 import dataclasses
@@ -15,8 +15,10 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
+from helpers import distributed
 from helpers.decoding import greedy
-from helpers.files import DataError, atomic_write
+from helpers.features import ahead, read_rows
+from helpers.files import DataError, atomic_write, remove_leftovers
 from helpers.metrics import bleu
 from helpers.settings import TrainingError
 from helpers.vocabulary import pad_captions
@@ -47,20 +49,28 @@ class CaptionExamples(torch.utils.data.Dataset):
     def __len__(self):
         return len(self.ids)
 
-    def __getitems__(self, indices):
-        """Return a whole batch.
+    def batch(self, indices):
+        """Say what a batch is made of.
 
         Inputs: indices: of the batch's examples, (N,)
-        Returns: features of I images, (I, ...) float32, and caption ids (N, T) padded; K = N / I
-            captions in a row belong to one image
+        Returns: rows of I images, (I,), and caption ids (N, T) padded; K = N / I captions in a row
+            belong to one image
         """
         rows = self.rows[indices]
         K = np.count_nonzero(rows == rows[0])
         images = rows[::K]
         if not np.array_equal(rows, images.repeat(K)):
             images = rows  # each caption with a copy of its image
-        features = torch.from_numpy(self.features[images].astype(np.float32))
-        return features, torch.from_numpy(pad_captions([self.ids[i] for i in indices]))
+        return images, torch.from_numpy(pad_captions([self.ids[i] for i in indices]))
+
+    def read(self, images):
+        """Read features. Inputs: images: rows of I images. Returns: tensor (I, ...), float32."""
+        return torch.from_numpy(read_rows(self.features, images))
+
+    def __getitems__(self, indices):
+        """Return a whole batch: features (I, ...) and caption ids (N, T), see `batch`."""
+        images, captions = self.batch(indices)
+        return self.read(images), captions
 
     def batches(self, batch_size, seed, epoch):
         """Shuffle images into batches; all captions of an image stand together.
@@ -94,8 +104,8 @@ def validation_scores(model, features, references, batch_size=256):
     device = next(model.parameters()).device
     captions = []
     for start in range(0, len(features), batch_size):
-        rows = np.asarray(features[start : start + batch_size], dtype=np.float32)
-        captions += greedy(model, torch.from_numpy(rows).to(device))
+        rows = np.arange(start, min(start + batch_size, len(features)))
+        captions += greedy(model, torch.from_numpy(read_rows(features, rows)).to(device))
     return bleu(references, [caption.text for caption in captions])
 
 
@@ -112,40 +122,18 @@ def train(model, examples, validate, settings, folder=None, resume=False, on_bes
         resume: go on from the folder's last.pt, where there is one
         on_best: called with the model and the epoch's record after each best epoch
         progress: show a progress bar
-    Returns: list of one record per epoch: epoch, loss (nats per caption), images/s, seconds
-        of training, and the scores
-    Raises: TrainingError naming the step where the loss is not finite; DataError for a
-        checkpoint that is broken or of other settings.
+    Returns: list of one record per epoch: epoch, loss (nats per caption), captions/s, seconds
+        of training, waited (share of them in which the data were not ready), and the scores
+    Raises: TrainingError naming the step where the loss is not finite, or the checkpoint that
+        cannot be written; DataError for a checkpoint that is broken or of other settings.
     """
     run = _Run(model, examples, settings, folder)
     if resume and run.checkpoint and run.checkpoint.exists():
         run.load()
-    device = next(model.parameters()).device
+    progress = progress and distributed.is_first()
     while not run.finished():
-        epoch = len(run.history)
-        batches = examples.batches(settings.batch_size, settings.seed, epoch)
-        first = run.step - epoch * run.steps_per_epoch
-        loader = torch.utils.data.DataLoader(
-            examples, batch_sampler=batches[first:], collate_fn=lambda batch: batch
-        )
-        model.train()
-        started, seen = time.perf_counter(), 0
-        with tqdm(
-            loader, desc=f"epoch {epoch + 1}/{settings.epochs}", unit="batch", leave=False,
-            initial=first, total=len(batches), disable=not progress,
-        ) as bar:  # fmt: skip
-            for features, captions in bar:
-                loss = run.update(features.to(device), captions.to(device))
-                seen += len(captions)
-                bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
-        seconds = time.perf_counter() - started
-        record = {
-            "epoch": epoch + 1,
-            "loss": run.loss_sum / len(examples),
-            "captions/s": round(seen / seconds, 1),
-            "seconds": round(seconds, 1),
-            **validate(run.averaged.module),
-        }
+        _train_epoch(run, examples, progress)
+        record = distributed.agree(lambda: run.record() | validate(run.averaged.module))
         run.finish_epoch(record, on_best)
         if progress:
             tqdm.write("  ".join(f"{k} {v:.4g}" for k, v in record.items()))
@@ -154,11 +142,41 @@ def train(model, examples, validate, settings, folder=None, resume=False, on_bes
     return run.history
 
 
+def _train_epoch(run, examples, progress):
+    """Take the steps of an epoch that a run has not taken yet."""
+    settings, epoch = run.settings, len(run.history)
+    device = next(run.model.parameters()).device
+    batches = examples.batches(settings.batch_size, settings.seed, epoch)
+    first = run.step - epoch * run.steps_per_epoch
+
+    def load(batch):
+        images, captions = examples.batch(batch)
+        share = distributed.share(len(images), len(captions))
+        return share, examples.read(images[share.images]), captions[share.captions]
+
+    run.model.train()
+    bar = tqdm(
+        total=len(batches), initial=first, desc=f"epoch {epoch + 1}/{settings.epochs}",
+        unit="batch", leave=False, disable=not progress,
+    )  # fmt: skip
+    with bar:
+        ended = time.perf_counter()
+        for share, features, captions in ahead(load, batches[first:]):
+            run.waited += time.perf_counter() - ended
+            loss = run.update(features.to(device), captions.to(device), share)
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            bar.update()
+            run.seconds += time.perf_counter() - ended
+            ended = time.perf_counter()
+            if time.monotonic() - run.saved_at > settings.save_seconds:
+                run.save()
+
+
 class _Run:
     """The state of a training run, and its checkpoint on disk."""
 
     def __init__(self, model, examples, settings, folder):
-        self.model, self.settings = model, settings
+        self.model, self.settings, self.captions = model, settings, len(examples)
         self.steps_per_epoch = len(examples.batches(settings.batch_size, settings.seed, 0))
         self.optimizer = torch.optim.AdamW(
             model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
@@ -171,24 +189,31 @@ class _Run:
         self.averaged = torch.optim.swa_utils.AveragedModel(
             model, avg_fn=lambda mean, new, n: new.lerp(mean, min(settings.averaging, n / (10 + n)))
         )
-        self.step, self.loss_sum, self.history = 0, 0.0, []
+        self.network = distributed.distribute(model)
+        self.step, self.history = 0, []
+        self.loss_sum, self.seen, self.seconds, self.waited = 0.0, 0, 0.0, 0.0  # in this epoch
         self.best_score, self.best_weights, self.best_epoch = -math.inf, None, 0
         self.checkpoint = Path(folder) / "last.pt" if folder else None
+        self.saved_at = time.monotonic()
+        if folder and distributed.is_first():
+            remove_leftovers(folder)
 
     def finished(self):
         """Tell whether the epochs or the patience are used up."""
         epochs = len(self.history)
         return epochs >= self.settings.epochs or epochs - self.best_epoch >= self.settings.patience
 
-    def update(self, features, captions):
-        """Take one step. Returns: the batch's loss, in nats per caption."""
+    def update(self, features, captions, share):
+        """Take one step with this process's share. Returns: the batch's loss, nats per caption."""
         set_seed(self.settings.seed, self.step)
+        distributed.take_share(self.model, share)
         bf16 = self.settings.precision == "bf16"
         with torch.autocast(features.device.type, torch.bfloat16, enabled=bf16):
-            loss = self.model(features, captions, self.settings.label_smoothing)
-        if not math.isfinite(loss.item()):
+            loss = self.network(features, captions, self.settings.label_smoothing) * share.weight
+        value = distributed.mean(loss.item())
+        if not math.isfinite(value):
             raise TrainingError(
-                f"the loss is {loss.item()} at step {self.step}; try a smaller learning rate"
+                f"the loss is {value} at step {self.step}; try a smaller learning rate"
             )
         self.optimizer.zero_grad()
         loss.backward()
@@ -197,51 +222,76 @@ class _Run:
         self.schedule.step()
         self.averaged.update_parameters(self.model)
         self.step += 1
-        self.loss_sum += loss.item() * len(captions)
-        return loss.item()
+        self.seen += share.total
+        self.loss_sum += value * share.total
+        return value
+
+    def record(self):
+        """Return what the epoch that ends now was like."""
+        return {
+            "epoch": len(self.history) + 1,
+            "loss": self.loss_sum / self.captions,
+            "captions/s": round(self.seen / self.seconds, 1),
+            "seconds": round(self.seconds, 1),
+            "waited": round(self.waited / self.seconds, 3),
+        }
 
     def finish_epoch(self, record, on_best):
         """Note an epoch's record, keep its weights where it is the best, write the checkpoint."""
         self.history.append(record)
-        self.loss_sum = 0.0
+        self.loss_sum, self.seen, self.seconds, self.waited = 0.0, 0, 0.0, 0.0
         score, averaged = list(record.values())[-1], self.averaged.module
         if score > self.best_score:
             self.best_score, self.best_epoch = score, len(self.history)
             self.best_weights = {k: v.clone() for k, v in averaged.state_dict().items()}
-            if on_best:
+            if on_best and distributed.is_first():
                 on_best(averaged, record)
-        if self.checkpoint:
-            self.save()
+        self.save()
 
     def save(self):
-        """Write last.pt and log.jsonl, each whole or not at all."""
+        """Write last.pt and log.jsonl, each whole or not at all, where a folder was given."""
+        self.saved_at = time.monotonic()
+        if not self.checkpoint or not distributed.is_first():
+            return
         state = {name: getattr(self, name) for name in self._fields}
         state |= {name: getattr(self, name).state_dict() for name in self._modules}
         state |= self._identity()
-        with atomic_write(self.checkpoint) as path:
-            torch.save(state, path)
-        with atomic_write(self.checkpoint.with_name("log.jsonl")) as path:
-            path.write_text("".join(json.dumps(record) + "\n" for record in self.history))
+        try:
+            with atomic_write(self.checkpoint) as path:
+                torch.save(state, path)
+            with atomic_write(self.checkpoint.with_name("log.jsonl")) as path:
+                path.write_text("".join(json.dumps(record) + "\n" for record in self.history))
+        except (OSError, RuntimeError) as error:  # torch's writer raises RuntimeError
+            raise TrainingError(
+                f"{self.checkpoint}: cannot be written ({error}); the one before is whole: "
+                "free some space, and go on with --resume"
+            ) from error
 
     def load(self):
-        """Read last.pt; refuse one that another model or other settings wrote."""
+        """Read last.pt; refuse one that another model, other settings or other data wrote."""
         remedy = "train into another folder, or without --resume"
         try:
             state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-            for name in self._modules:
-                getattr(self, name).load_state_dict(state[name])
+            others = [name for name, value in self._identity().items() if state[name] != value]
+            if not others:
+                for name in self._modules:
+                    getattr(self, name).load_state_dict(state[name])
+                for name in self._fields:
+                    setattr(self, name, state[name])
         except Exception as error:  # torch raises many kinds for a broken file
             raise DataError(f"{self.checkpoint}: cannot resume ({error}); {remedy}") from error
-        for name, value in self._identity().items():
-            if state[name] != value:
-                raise DataError(f"{self.checkpoint}: written with another {name}; {remedy}")
-        for name in self._fields:
-            setattr(self, name, state[name])
+        if others:
+            raise DataError(f"{self.checkpoint}: written with another {others[0]}; {remedy}")
 
     def _identity(self):
         """Return what a checkpoint must share with this run."""
+        settings = dataclasses.asdict(self.settings)
+        del settings["save_seconds"]
         words = self.model.vocabulary.idx_to_word
-        return {"settings": dataclasses.asdict(self.settings), "vocabulary": words}
+        return {"settings": settings, "vocabulary": words, "number of captions": self.captions}
 
     _modules = ("model", "averaged", "optimizer", "schedule")
-    _fields = ("step", "loss_sum", "history", "best_score", "best_weights", "best_epoch")
+    _fields = (
+        "step", "history", "loss_sum", "seen", "seconds", "waited", "best_score", "best_weights",
+        "best_epoch",
+    )  # fmt: skip

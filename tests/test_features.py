@@ -1,11 +1,15 @@
 """The feature cache: encoded once, keyed, resumable."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from helpers.encoder import load_pixels
-from helpers.features import encode_features, encode_images
+from helpers.features import ahead, encode_features, encode_images, read_rows
+from helpers.files import DataError
 from helpers.images import ImageError
 
 
@@ -97,3 +101,76 @@ def test_a_broken_image_keeps_what_was_encoded(tmp_path, monkeypatch):
     assert min(data.opened) == 16  # batches of four: the first sixteen were kept
     np.testing.assert_array_equal(features, encode(Pictures(20), tmp_path / "fresh"))
     assert [path.suffix for path in tmp_path.iterdir() if path.is_file()] == [".npy"]
+
+
+def test_rows_are_read_past_the_map(tmp_path):
+    features = encode(Pictures(10), tmp_path)
+    rows = np.array([7, 0, 7, 3])
+    read = read_rows(features, rows)
+    assert read.dtype == np.float32
+    np.testing.assert_array_equal(read, np.asarray(features)[rows].astype(np.float32))
+    # a part of the map, and an array without a file
+    np.testing.assert_array_equal(
+        read_rows(features[5:], np.array([2, 0])), read_rows(features, [7, 5])
+    )
+    np.testing.assert_array_equal(read_rows(np.asarray(features).copy(), rows), read)
+
+
+def test_a_grid_is_read_row_by_row(tmp_path):
+    grid = np.random.default_rng(0).standard_normal((5, 3, 4)).astype(np.float16)
+    np.save(tmp_path / "grid.npy", grid)
+    features = np.load(tmp_path / "grid.npy", mmap_mode="r")
+    np.testing.assert_array_equal(read_rows(features, np.array([4, 1])), grid[[4, 1]])
+
+
+def test_a_cache_that_shrank_is_named(tmp_path):
+    features = encode(Pictures(10), tmp_path)
+    with open(features.filename, "r+b") as file:
+        file.truncate(150)
+    with pytest.raises(DataError, match=r"\.npy: cut off; delete it"):
+        read_rows(features, np.array([9]))
+
+
+def test_memory_of_reading_stays_small(tmp_path):
+    # 256 MB on disk (a sparse file); pages that are read through a map would count
+    from numpy.lib.format import open_memmap
+
+    open_memmap(tmp_path / "large.npy", "w+", np.float16, (1000, 128_000))
+    features = np.load(tmp_path / "large.npy", mmap_mode="r")
+    for start in range(0, 1000, 50):
+        read_rows(features, np.arange(start, start + 50))
+    mapped = Path("/proc/self/smaps").read_text().split("large.npy")[1]
+    assert int(re.search(r"Rss: +(\d+) kB", mapped).group(1)) < 1000
+
+
+def test_ahead_keeps_the_order_and_raises():
+    def load(item):
+        if item == 3:
+            raise ValueError("three")
+        return item * 2
+
+    assert list(ahead(load, [0, 1, 2])) == [0, 2, 4] and list(ahead(load, [])) == []
+    given = ahead(load, [1, 2, 3])
+    assert [next(given), next(given)] == [2, 4]
+    with pytest.raises(ValueError, match="three"):
+        next(given)
+
+
+def test_a_killed_encoding_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr("helpers.features.SAVE_SECONDS", 0)
+    data, encoder = Pictures(20), MeanColour()
+    encoder.left = 3
+
+    def die(pixels):  # as if killed in the fourth batch
+        encoder.left -= 1
+        if encoder.left < 0:
+            raise KeyboardInterrupt
+        return MeanColour.forward(encoder, pixels)
+
+    monkeypatch.setattr(encoder, "forward", die)
+    with pytest.raises(KeyboardInterrupt):
+        encode(data, tmp_path, encoder)
+    data.opened.clear()
+    features = encode(data, tmp_path)
+    assert min(data.opened) == 8  # of batches of four, two were noted; one more encodes the shape
+    np.testing.assert_array_equal(features, encode(Pictures(20), tmp_path / "fresh"))

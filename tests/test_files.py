@@ -4,7 +4,14 @@ import signal
 
 import pytest
 
-from helpers.files import DataError, atomic_write, parse_json, read_json, write_json
+from helpers.files import (
+    DataError,
+    atomic_write,
+    parse_json,
+    read_json,
+    remove_leftovers,
+    write_json,
+)
 
 
 def test_atomic_write_replaces_the_file_and_leaves_nothing_beside(tmp_path):
@@ -109,3 +116,13 @@ def test_what_is_not_json_is_refused_by_name(tmp_path, content, reason):
 def test_a_missing_json_file_is_refused_by_name(tmp_path):
     with pytest.raises(DataError, match=r"vocab\.json: cannot be read \(No such file"):
         read_json(tmp_path / "vocab.json")
+
+
+def test_leftovers_are_removed_and_nothing_else(tmp_path):
+    kept = [".hidden.txt", "model.pt", ".gitignore", "best/config.json", ".a.12345678x.pt"]
+    for name in (".last.0a1b2c3d.pt", "best/.model.00000000.safetensors", ".log.ffffffff", *kept):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path)
+    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == set(kept)

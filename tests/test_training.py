@@ -3,10 +3,10 @@
 import itertools
 import json
 import os
-import signal
+import resource
 import subprocess
 import sys
-import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +17,8 @@ from helpers.files import DataError
 from helpers.settings import TrainingError, TrainingSettings
 from helpers.training import CaptionExamples, set_seed, train, validation_scores
 
+ROOT = Path(__file__).parents[1]
+TIMES = ("seconds", "captions/s", "waited")
 SETTINGS = {"epochs": 4, "batch_size": 3, "learning_rate": 0.02, "label_smoothing": 0.0}
 
 
@@ -73,27 +75,48 @@ def test_resumed_equals_uninterrupted(tmp_path):
     model, resumed = run(tmp_path / "cut", resume=True)
     for name, value in weights(whole).items():
         assert torch.equal(weights(model)[name], value), name
-    timeless = [{k: v for k, v in r.items() if k not in ("seconds", "captions/s")} for r in resumed]
+    timeless = [{k: v for k, v in r.items() if k not in TIMES} for r in resumed]
     assert [r | t for r, t in zip(history, timeless, strict=True)] == history
     log = (tmp_path / "cut" / "log.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in log] == [1, 2, 3, 4]
 
 
-def test_killed_run_leaves_a_whole_checkpoint(tmp_path):
-    code = (
-        "import sys; sys.path[:0] = ['.', 'tests']\n"
-        "from pathlib import Path; from test_training import run\n"
-        f"run(Path({str(tmp_path)!r}), epochs=100000, patience=100000)"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], env=os.environ)
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "last.pt").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    time.sleep(0.3)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    checkpoint = torch.load(tmp_path / "last.pt", weights_only=True)
-    assert len(checkpoint["history"]) >= 1
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_killed_ten_times_equals_uninterrupted(tmp_path, precision):
+    # kill -9 at random moments, most of them within an epoch of 60 steps
+    command = [sys.executable, ROOT / "tests" / "killed_run.py", tmp_path, precision]
+    path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
+    environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["equal"], report
+    assert any(step % 60 for step in report["steps"]), report
+    assert report["files"] == ["end.pt", "last.pt", "log.jsonl"]  # nothing half-written is left
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(tmp_path):
+    whole, _ = run(tmp_path / "whole")
+    before = []
+
+    def fill_the_disk(model):
+        if len(before) == 1:  # a file may now grow to half of what a checkpoint takes
+            size = (tmp_path / "cut" / "last.pt").stat().st_size
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, limits[1]))
+        before.append((tmp_path / "cut" / "last.pt").exists())
+        return validation_scores(model, small_examples().features, CAPTIONS)
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        with pytest.raises(TrainingError, match=r"last\.pt: cannot be written.*--resume"):
+            run(tmp_path / "cut", validate=fill_the_disk)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert before == [False, True]
+    assert len(torch.load(tmp_path / "cut" / "last.pt", weights_only=True)["history"]) == 1
+    assert {path.name for path in (tmp_path / "cut").iterdir()} == {"last.pt", "log.jsonl"}
+    model, _ = run(tmp_path / "cut", resume=True)
+    assert all(torch.equal(weights(model)[name], weights(whole)[name]) for name in weights(whole))
 
 
 def test_stops_when_nothing_improves():
@@ -156,6 +179,11 @@ def test_refuses_a_broken_checkpoint(tmp_path, content):
 
 def test_refuses_another_runs_checkpoint(tmp_path):
     run(tmp_path)
+    with pytest.raises(DataError, match="another number of captions"):
+        train(
+            small_model(), small_examples(captions=[several[:1] for several in CAPTIONS]),
+            lambda model: {}, TrainingSettings(**SETTINGS), tmp_path, resume=True,
+        )  # fmt: skip
     with pytest.raises(DataError, match="another settings"):
         run(tmp_path, resume=True, batch_size=2)
     with pytest.raises(DataError, match="cannot resume"):
@@ -176,6 +204,9 @@ def test_a_batch_holds_each_caption_once_with_its_image():
     features, captions = examples.__getitems__(np.array([5, 0]))
     np.testing.assert_array_equal(features, examples.features[[2, 0]].astype(np.float32))
     assert VOCABULARY.decode(captions[0]) == CAPTIONS[2][1]
+    images, same = examples.batch(np.array([5, 0]))
+    assert images.tolist() == [2, 0] and torch.equal(same, captions)
+    assert torch.equal(examples.read(images), features)
 
 
 def test_captions_of_one_image_share_its_features_in_a_batch():
@@ -210,7 +241,14 @@ def test_set_seed():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"epochs": 0}, {"precision": "int8"}, {"label_smoothing": 1.0}, {"patience": -1}]
+    "wrong",
+    [
+        {"epochs": 0},
+        {"save_seconds": 0},
+        {"precision": "int8"},
+        {"label_smoothing": 1.0},
+        {"patience": -1},
+    ],
 )
 def test_names_a_wrong_setting(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
