@@ -52,7 +52,7 @@ class CaptioningRNN(nn.Module):
         self.embed = WordEmbedding(len(vocabulary), wordvec_dim)
         if cell_type == "attn":
             with torch.no_grad():
-                self.project.W /= 3  # nearly even maps at first: what is learned decides, not chance
+                self.project.W /= 3  # maps start out nearly even: learning shapes them, not chance
         self.cell = CELLS[cell_type](wordvec_dim, hidden_dim)
         self.score = TemporalAffine(hidden_dim, len(vocabulary))
         self.dropout = nn.Dropout(dropout)

@@ -38,7 +38,8 @@ class ImageEncoder(nn.Module):
             earlier one of an EfficientNet, whose positions have seen less of what is around them
         image_size: side of the square pictures in pixels; None for the backbone's own
         trainable: keep gradients, for fine-tuning
-    Raises: ValueError for an unknown backbone or a stride that it does not have; DataError for weights that cannot be had.
+    Raises: ValueError for an unknown backbone, or a stride that it does not have; DataError for
+        weights that cannot be had.
     """
 
     def __init__(

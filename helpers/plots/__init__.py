@@ -7,6 +7,7 @@ from helpers.plots.attention import (
     cell_scores,
     largest_weight,
     pointing_accuracy,
+    pointing_by_offset,
 )
 from helpers.plots.cells import (
     cliff,
@@ -49,6 +50,7 @@ __all__ = [
     "memory_over_time",
     "picture_worth",
     "pointing_accuracy",
+    "pointing_by_offset",
     "rnn_cell",
     "saturation",
     "step_size_errors",

@@ -201,6 +201,26 @@ def pointing_accuracy(scores, by_category):
     return figure
 
 
+def pointing_by_offset(offsets, shares, chance):
+    """Draw how often the map of an earlier or later word points at what a word names.
+
+    Inputs:
+        offsets: steps from the word to the map, in rising order; 0 is the word's own map
+        shares: share of hits at each offset, in [0, 1]
+        chance: share of hits of a cell drawn at random
+    Returns: matplotlib Figure
+    """
+    use_style()
+    figure, axes = plt.subplots(figsize=(6, 3))
+    axes.plot(offsets, shares, marker="o", label="most attended cell")
+    axes.axhline(chance, color=GREY, linestyle="--", label="chance")
+    axes.set_xticks(offsets, [f"{o:+d}" if o else "the word's own" for o in offsets])
+    axes.set(title="Maps before and after a word", xlabel="whose map (words from the word)",
+             ylabel="share of words hit", ylim=(0, 1.03))  # fmt: skip
+    axes.legend(loc="upper left")
+    return figure
+
+
 def cell_scores(scores, metrics=("BLEU-4", "CIDEr-D")):
     """Draw scores of several models side by side, one panel per metric, one group per model.
 
