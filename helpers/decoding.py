@@ -103,7 +103,6 @@ def beam(model, features, width=5, length_penalty=0.0, no_repeat_ngram=0, max_le
     state, A = model.start(features)
     N, V, device = state[0].shape[0], len(model.vocabulary), state[0].device
     state = tuple(s.repeat_interleave(width, 0) for s in state)
-    A = A.repeat_interleave(width, 0) if A is not None else None
     first = torch.arange(N, device=device)[:, None] * width  # row of each image's first beam
     ids = torch.empty(N * width, 0, dtype=torch.long, device=device)
     words = torch.full((N * width,), START, device=device)
