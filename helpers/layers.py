@@ -4,10 +4,13 @@ A bridge runs a hand-written forward pass and hands autograd the hand-written ba
 autograd never looks inside a kernel.
 """
 
+import math
+
 import torch
 from torch import nn
 
 from helpers import kernels
+from helpers.kernels.inplace import gates_forward
 from helpers.products import fast_products
 
 
@@ -146,8 +149,10 @@ class LSTM(_GatedCell):
     @fast_products()
     def step(self, x, state):
         """Inputs: x (N, D), state: (h, c) of (N, H) each. Returns: next_h (N, H), next state."""
-        next_h, next_c, _ = kernels.lstm_step_forward(x, *state, self.Wx, self.Wh, self.b)
-        return next_h, (next_h, next_c)
+        h, c = state
+        a = x @ self.Wx + self.b  # (N, 4H)
+        a += h @ self.Wh
+        return _through_gates(a, c)
 
 
 class AttentionLSTM(_GatedCell):
@@ -162,12 +167,29 @@ class AttentionLSTM(_GatedCell):
 
     @fast_products()
     def step(self, x, state, A):
-        """Inputs: x (N, D), state: (h, c), A. Returns: next_h (N, H), next state, alpha (N, P)."""
+        """Take a step; several hypotheses in a row may share an image.
+
+        Inputs: x (k N, D), state: (h, c) of (k N, H) each, A (N, P, H)
+        Returns: next_h (k N, H), next state, alpha (k N, P)
+        """
         h, c = state
-        attn, alpha, _ = kernels.dot_product_attention_forward(h, A)
-        weights = (self.Wx, self.Wh, self.Wattn, self.b)
-        next_h, next_c, _ = kernels.attention_lstm_step_forward(x, h, c, attn, *weights)
-        return next_h, (next_h, next_c), alpha
+        queries = h.reshape(len(A), -1, h.shape[1])  # (N, k, H)
+        alpha = (queries @ A.mT / math.sqrt(h.shape[1])).softmax(2)  # (N, k, P)
+        attn = (alpha @ A).flatten(0, 1)  # (k N, H)
+        a = x @ self.Wx + self.b  # (k N, 4H)
+        a += h @ self.Wh
+        a += attn @ self.Wattn
+        return *_through_gates(a, c), alpha.flatten(0, 1)
+
+
+def _through_gates(a, c):
+    """Go from pre-activations a (N, 4H) and c (N, H) to next_h and the next state."""
+    if torch.is_grad_enabled():
+        next_h, next_c, _ = kernels.lstm_gates_forward(a, c)
+    else:  # decoding: in place, in half the time
+        next_h, next_c, tanh_c = (torch.empty_like(c) for _ in range(3))
+        gates_forward(torch, a, c, next_h, next_c, tanh_c)
+    return next_h, (next_h, next_c)
 
 
 class WordEmbedding(nn.Module):

@@ -156,6 +156,32 @@ def test_repeated_attention_steps_equal_the_sequence():
         check_norm(f"alpha[:, {t}]", alpha, alphas[:, t], 1e-12)
 
 
+@pytest.mark.parametrize(("make", "name"), [(LSTM, "lstm"), (AttentionLSTM, "attention_lstm")])
+def test_a_step_without_gradients_is_the_same_step(make, name):
+    layer, (x, A), _ = layer_and_inputs(make, name)
+    image = (A,) if make is AttentionLSTM else ()
+    state = x[:, 0].detach().new_full((2, 5), 0.3), x[:, 0].detach().new_full((2, 5), -0.2)
+    expected = layer.step(x[:, 0], state, *image)
+    with torch.inference_mode():
+        h, (_, c), *alpha = layer.step(x[:, 0], state, *image)
+    check_norm("h", h, expected[0], 1e-14)
+    check_norm("c", c, expected[1][1], 1e-14)
+    assert all(torch.equal(a, b) for a, b in zip(alpha, expected[2:], strict=True))
+
+
+def test_hypotheses_that_share_an_image_step_as_if_each_had_its_own():
+    layer, (x, A), _ = layer_and_inputs(AttentionLSTM, "attention_lstm")
+    several = x.reshape(6, 4)  # three inputs for each of two images, in a row
+    state = torch.linspace(-1, 1, 30, dtype=torch.float64).reshape(6, 5), torch.zeros(6, 5).double()
+    h, (_, c), alpha = layer.step(several, state, A)
+    expected_h, (_, expected_c), expected_alpha = layer.step(
+        several, state, A.repeat_interleave(3, 0)
+    )
+    check_norm("h", h, expected_h, 1e-14)
+    check_norm("c", c, expected_c, 1e-14)
+    check_norm("alpha", alpha, expected_alpha, 1e-14)
+
+
 @every_cell
 def test_mixed_precision_stays_close_and_trains(make, name, plain, twin):
     layer, inputs, _ = layer_and_inputs(make, name)
