@@ -102,7 +102,8 @@ def fit(folder, images, steps):
     features, rng = _open(folder)[:images], np.random.default_rng(0)
     if images == len(features.base):
         features = features.base  # a part of a map is read through the map
-    captions = [[" ".join(rng.choice(WORDS, 10)) for _ in range(5)] for _ in range(images)]
+    drawn = rng.integers(len(WORDS), size=(images, 5, 10)).tolist()
+    captions = [[" ".join(WORDS[i] for i in one) for one in several] for several in drawn]
     set_seed(0)
     model = CaptioningRNN(Vocabulary(WORDS), "attn", dropout=0.5)
     examples = FirstSteps(features, captions, model.vocabulary)
@@ -129,7 +130,7 @@ def alone(part, *arguments):
     """Run a part in a process of its own. Returns: what it gave, and its peak memory in GB."""
     command = [sys.executable, "-m", __spec__.name, "--part", part.__name__, *map(str, arguments)]
     root = Path(__file__).parents[1]
-    return json.loads(subprocess.run(command, cwd=root, check=True, capture_output=True).stdout)
+    return json.loads(subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE).stdout)
 
 
 def measure(part, folder, images, steps):

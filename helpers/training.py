@@ -181,10 +181,11 @@ class _Run:
         self.optimizer = torch.optim.AdamW(
             model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
         )
+        steps = settings.epochs * self.steps_per_epoch
+        rising = 0.2 if steps == 10 else 0.1  # a rise of exactly one step divides by zero
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, settings.learning_rate, pct_start=0.1, cycle_momentum=False,
-            total_steps=settings.epochs * self.steps_per_epoch,
-        )  # fmt: skip
+            self.optimizer, settings.learning_rate, steps, pct_start=rising, cycle_momentum=False
+        )
         # Polyak and Juditsky 1992; the decay starts small so that the first weights fade
         self.averaged = torch.optim.swa_utils.AveragedModel(
             model, avg_fn=lambda mean, new, n: new.lerp(mean, min(settings.averaging, n / (10 + n)))

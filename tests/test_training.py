@@ -119,6 +119,13 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path):
     assert all(torch.equal(weights(model)[name], weights(whole)[name]) for name in weights(whole))
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 4, 5, 6])
+def test_few_steps(epochs):
+    # two steps to an epoch; the schedule of ten steps in all once divided by zero
+    _, history = run(epochs=epochs, batch_size=4, patience=epochs)
+    assert [record["epoch"] for record in history] == list(range(1, epochs + 1))
+
+
 def test_stops_when_nothing_improves():
     scores = iter([0.1, 0.3, 0.2, 0.2, 0.2, 0.9])
     _, history = run(validate=lambda model: {"BLEU-4": next(scores)}, epochs=6, patience=3)
