@@ -106,7 +106,9 @@ def _train(options, settings, folder):
     model = CaptioningRNN(
         vocabulary, options.cell, encoder.feature_dim, options.wordvec_dim, options.hidden_dim,
         options.dropout,
-    ).to(options.device)  # fmt: skip
+    )  # fmt: skip
+    model.standardise(train_features[:: len(train_features) // 600 + 1].astype("float32"))
+    model.to(options.device)
     parameters = sum(weight.numel() for weight in model.parameters())
     print(f"{options.cell}: {parameters:,} parameters, {vocabulary}")
     examples = training.CaptionExamples(
@@ -166,7 +168,9 @@ def _batches(features, device, size=64):
 def _encoder(options, pool):
     from helpers.encoder import ImageEncoder
 
-    return ImageEncoder(options.backbone, options.weights, pool).to(options.device)
+    return ImageEncoder(
+        options.backbone, options.weights, pool, options.image_size, stride=options.stride
+    ).to(options.device)
 
 
 def _encoded(options, encoder, split):
@@ -210,6 +214,8 @@ def _parser():
         help="image encoder: efficientnet_lite0, efficientnet_lite2, regnet_x_400mf or resnet152",
     )  # fmt: skip
     command.add_argument("--weights", metavar="FILE", help="the encoder's, instead of its own")
+    command.add_argument("--image-size", type=int, help="side of its pictures, if not its own")
+    command.add_argument("--stride", type=int, default=32, help="pixels between positions")
     command.add_argument("--wordvec-dim", type=int, default=256, help="size of a word vector")
     command.add_argument("--hidden-dim", type=int, default=512, help="size of the hidden state")
     command.add_argument("--dropout", type=float, default=0.5, help="dropped share, in [0, 1)")
