@@ -101,7 +101,7 @@ def beam(model, features, width=5, length_penalty=0.0, no_repeat_ngram=0, max_le
     if not 1 <= width <= choices:
         raise ValueError(f"width must be in [1, {choices}] for this vocabulary, not {width}")
     state, A = model.start(features)
-    N, V, device = state[0].shape[0], len(model.vocabulary), state[0].device
+    N, device = state[0].shape[0], state[0].device
     state = tuple(s.repeat_interleave(width, 0) for s in state)
     first = torch.arange(N, device=device)[:, None] * width  # row of each image's first beam
     ids = torch.empty(N * width, 0, dtype=torch.long, device=device)
@@ -121,12 +121,14 @@ def beam(model, features, width=5, length_penalty=0.0, no_repeat_ngram=0, max_le
         log_probs[ended] = -torch.inf
         log_probs[ended, NULL] = 0  # an ended caption goes on, at no cost, with nothing
         lengths = lengths + ~ended.view(N, width)
-        candidates = total[:, :, None] + log_probs.view(N, width, V)
+        log_probs, words = log_probs.topk(width, dim=1)  # no other word of a row can win
+        candidates = total[:, :, None] + log_probs.view(N, width, width)
         ranks = candidates / lengths[:, :, None].clamp(min=1) ** length_penalty
         best = ranks.flatten(1).topk(width, dim=1).indices  # (N, width)
         total = candidates.flatten(1).gather(1, best)
-        lengths = lengths.gather(1, best // V)
-        rows, words = (first + best // V).flatten(), (best % V).flatten()
+        lengths = lengths.gather(1, best // width)
+        rows = (first + best // width).flatten()
+        words = words.view(N, width * width).gather(1, best).flatten()
         state = tuple(s[rows] for s in state)
         ids = torch.cat([ids[rows], words[:, None]], 1)
         alphas = [a[rows] for a in alphas]

@@ -78,6 +78,39 @@ def test_the_bridges_over_words_pass_gradcheck():
         check_norm("loss", loss, words / 2, 1e-12)
 
 
+def test_scores_and_loss_in_one_pass_gradcheck_and_equal_the_two():
+    generator = torch.Generator().manual_seed(0)
+    h, W, b = (
+        torch.randn(shape, dtype=torch.float64, generator=generator).requires_grad_()
+        for shape in [(2, 3, 4), (4, 7), (7,)]
+    )
+    y, mask = torch.tensor([[1, 1, 6], [2, 0, 0]]), torch.tensor([[1, 1, 1], [1, 0, 0]]).bool()
+    assert torch.autograd.gradcheck(layers.temporal_word_loss, (h, W, b, y, mask, 0.1))
+    loss = layers.temporal_word_loss(h, W, b, y, mask, 0.1)
+    two = layers.temporal_softmax_loss(layers.temporal_affine(h, W, b), y, mask, 0.1)
+    check_norm("loss", loss, two, 1e-14)
+    with torch.no_grad():
+        assert layers.temporal_word_loss(h, W, b, y, mask, 0.1) == loss
+    h, W, b = (value.detach().float().requires_grad_() for value in (h, W, b))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        narrow = layers.temporal_word_loss(h, W, b, y, mask)
+    exact = layers.temporal_word_loss(h, W, b, y, mask)
+    for got, right in zip(
+        torch.autograd.grad(narrow, (h, W, b)), torch.autograd.grad(exact, (h, W, b)), strict=True
+    ):
+        assert got.dtype == torch.float32
+        check_norm("gradient", got, right, 0.02)
+
+
+def test_data_get_no_gradient_and_the_weights_the_same_one():
+    affine, x = TemporalAffine(4, 6), torch.randn(2, 3, 4)
+    of_data = gradients(affine(x), *affine.parameters())
+    for got, right in zip(
+        of_data, gradients(affine(x.requires_grad_()), *affine.parameters()), strict=True
+    ):
+        check_norm("gradient", got, right, 1e-6)
+
+
 @twins
 def test_to_torch_has_equal_outputs_and_gradients(make, name, plain, twin):
     layer, (x, h0), _ = layer_and_inputs(make, name)
