@@ -7,10 +7,10 @@ INSTALLED := $(VENV)/.installed
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lab bench outputs badges clean
+.PHONY: help run test lab bench outputs pretrained badges clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 run: $(INSTALLED)  ## execute the notebooks, write them to build/ as HTML
 	$(RUN) nbconvert --execute --to html --output-dir build $(NOTEBOOKS)
@@ -33,6 +33,19 @@ outputs: $(INSTALLED)  ## execute the notebooks and store their outputs
 	$(RUN) nbconvert --execute --to notebook --inplace \
 		--ExecutePreprocessor.record_timing=False --CoalesceStreamsPreprocessor.enabled=True \
 		$(NOTEBOOKS)
+
+DATA ?= data/flickr8k
+SHIPPED := flickr8k-attn
+EVALUATE = $(RUN) helpers evaluate --data $(DATA) --model runs/$(SHIPPED)/best
+
+pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained DATA=folder
+	OMP_NUM_THREADS=1 $(RUN) helpers train --data $(DATA) --cell attn \
+		--backbone efficientnet_lite2 --image-size 288 --dropout 0.4 --epochs 18 \
+		--batch-size 160 --learning-rate 1.5e-3 --max-words 20 --averaging 0.998 \
+		--precision bf16 --patience 6 --out runs/$(SHIPPED) --resume
+	$(EVALUATE) --json runs/$(SHIPPED)/greedy.json
+	$(EVALUATE) --beam 5 --json runs/$(SHIPPED)/beam5.json
+	cp runs/$(SHIPPED)/best/* pretrained/$(SHIPPED)/
 
 badges: $(INSTALLED)  ## let Colab open the notebooks: make badges REPO=owner/name
 	@$(RUN) helpers.badges $(REPO)

@@ -248,7 +248,7 @@ def _command(commands, function, text):
 
 def _model_option(command):
     command.add_argument(
-        "--model", default="flickr8k-lstm", help="a name in pretrained/, or a trained folder"
+        "--model", default="flickr8k-attn", help="a name in pretrained/, or a trained folder"
     )
 
 

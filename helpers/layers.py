@@ -4,8 +4,6 @@ A bridge runs a hand-written forward pass and hands autograd the hand-written ba
 autograd never looks inside a kernel.
 """
 
-import math
-
 import torch
 from torch import nn
 
@@ -156,30 +154,28 @@ class LSTM(_GatedCell):
 
 
 class AttentionLSTM(_GatedCell):
-    """LSTM layer that attends to image positions A (N, P, H) before each step."""
+    """LSTM layer that attends to image positions A (I, P, H) before each step."""
 
     def _rows(self, input_dim, hidden_dim):
         return super()._rows(input_dim, hidden_dim) | {"Wattn": (hidden_dim,)}
 
     def forward(self, x, A):
-        """Inputs: x (N, T, D), A (N, P, H). Returns: h (N, T, H), alpha (N, T, P)."""
+        """Inputs: x (N, T, D), A (I, P, H) with N = I K. Returns: h (N, T, H), alpha (N, T, P)."""
         return attention_lstm(x, A, self.Wx, self.Wh, self.Wattn, self.b)
 
     @fast_products()
     def step(self, x, state, A):
-        """Take a step; several hypotheses in a row may share an image.
+        """Take a step; K hypotheses in a row may share an image.
 
-        Inputs: x (k N, D), state: (h, c) of (k N, H) each, A (N, P, H)
-        Returns: next_h (k N, H), next state, alpha (k N, P)
+        Inputs: x (N, D), state: (h, c) of (N, H) each, A (I, P, H) with N = I K
+        Returns: next_h (N, H), next state, alpha (N, P)
         """
         h, c = state
-        queries = h.reshape(len(A), -1, h.shape[1])  # (N, k, H)
-        alpha = (queries @ A.mT / math.sqrt(h.shape[1])).softmax(2)  # (N, k, P)
-        attn = (alpha @ A).flatten(0, 1)  # (k N, H)
-        a = x @ self.Wx + self.b  # (k N, 4H)
+        attn, alpha, _ = kernels.dot_product_attention_forward(h, A)
+        a = x @ self.Wx + self.b  # (N, 4H)
         a += h @ self.Wh
         a += attn @ self.Wattn
-        return *_through_gates(a, c), alpha.flatten(0, 1)
+        return *_through_gates(a, c), alpha
 
 
 def _through_gates(a, c):

@@ -1,12 +1,16 @@
-"""What the notebooks need besides the subject: sources of functions, rendered."""
+"""What the notebooks need besides the subject: sources of functions, a button for photographs."""
 
 import inspect
+import io
 import textwrap
 
-from IPython.display import HTML
+import ipywidgets as widgets
+from IPython.display import HTML, display
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
+
+from helpers.images import ImageError, open_image
 
 # JupyterLab's own colours, which follow its theme; elsewhere some that suit light and dark.
 _COLOURS = {
@@ -34,3 +38,27 @@ def show_source(*functions):
     sources = "\n\n".join(textwrap.dedent(inspect.getsource(f)) for f in functions)
     code = highlight(sources, PythonLexer(), HtmlFormatter(nowrap=True))
     return HTML(f'<style>{_STYLE}</style><pre class="source" style="{_PRE}">{code}</pre>')
+
+
+def upload_button(describe):
+    """Make a button that uploads photographs and shows what a function makes of each.
+
+    Works in JupyterLab and in Colab. A file that is no picture is answered with the reason.
+
+    Inputs: describe: function of a PIL image, RGB, that returns something to display
+    Returns: ipywidgets box, for the end of a cell
+    """
+    button = widgets.FileUpload(accept="image/*", multiple=True, description="Photograph")
+    shown = widgets.Output()
+
+    def answer(change):
+        with shown:
+            shown.clear_output()
+            for file in change["new"]:
+                try:
+                    display(describe(open_image(io.BytesIO(file["content"]), file["name"])))
+                except ImageError as error:
+                    print(error)
+
+    button.observe(answer, "value")
+    return widgets.VBox([button, shown])

@@ -18,7 +18,7 @@ __all__ = [
     "save_captioner",
 ]  # fmt: skip
 FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
-DEFAULT = "flickr8k-lstm"
+DEFAULT = "flickr8k-attn"
 
 
 class Captioner:

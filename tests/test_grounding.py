@@ -70,6 +70,21 @@ def test_the_game_by_hand():
     )
 
 
+def test_maps_of_neighbouring_words_are_averaged_by_hand():
+    # the maps point to 3, 1, 0, 3; those before "puppy" and "ball" to 3 and 1
+    boxes = [("ball", 110, 110, 80, 80), ("dog", 10, 10, 80, 80), ("dog", 110, 10, 80, 80)]
+    caption = caption_of("a puppy ball boat", [3, 1, 0, 3, 2])
+    before = pointing_game([caption], [boxes], CATEGORY, size=200, steps=(-1,))
+    assert [(p.word, p.hit) for p in before] == [("puppy", 0), ("ball", 0)]
+    after = pointing_game([caption], [boxes], CATEGORY, size=200, steps=(1,))
+    assert [(p.word, p.hit) for p in after] == [("puppy", 1), ("ball", 1)]
+    caption.alpha[1:3] = [[0.5, 0, 0.3, 0.2], [0, 0.5, 0.3, 0.2]]  # the mean is largest at 2
+    both = pointing_game([caption], [boxes], CATEGORY, size=200, steps=(-1, 0))
+    assert [p.hit for p in both if p.word == "ball"] == [0]
+    first = caption_of("dog", [0], ended=False)  # no word before the first: it does not take part
+    assert not pointing_game([first], [boxes], CATEGORY, size=200, steps=(-1,))
+
+
 def test_a_caption_that_was_cut_off():
     # no <END>, so the last map is that of the last word
     boxes = [("dog", 110, 110, 80, 80)]

@@ -73,10 +73,12 @@ def test_attention_of_several_photographs_goes_to_numbered_files(attentive, tmp_
 
 
 def test_attention_of_a_model_without(tmp_path, capsys):
-    drawing = tmp_path / "out.png"
-    assert main(["caption", CAT, "--attention", str(drawing)]) == 2
+    drawing, folder = tmp_path / "out.png", tmp_path / "blind"
+    model = CaptioningRNN(Vocabulary("abcdefgh"), "lstm", wordvec_dim=8, hidden_dim=16)
+    save_captioner(folder, model, ImageEncoder(pool=True))
+    assert main(["caption", CAT, "--model", str(folder), "--attention", str(drawing)]) == 2
     printed = capsys.readouterr()
-    assert "flickr8k-lstm has no attention" in printed.err and printed.out == ""
+    assert "blind has no attention" in printed.err and printed.out == ""
     assert len(printed.err.splitlines()) == 1 and not drawing.exists()
 
 

@@ -47,3 +47,10 @@ def test_words_considered_marks_what_was_said():
         (1, 0): ("dog", "normal"),
         (1, 1): ("cat", "bold"),
     }
+
+
+def test_pointing_by_offset_names_the_words_own_map():
+    axes = plots.pointing_by_offset([-1, 0, 1], [0.8, 0.7, 0.3], chance=0.2).axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["-1", "the word's own", "+1"]
+    assert list(axes.lines[0].get_ydata()) == [0.8, 0.7, 0.3]
+    assert list(axes.lines[1].get_ydata()) == [0.2, 0.2]

@@ -88,8 +88,9 @@ def attention_maps(pictures, captions, labels=None, boxes=None, columns=7):
     panels = columns - 1  # beside the picture, or below it
     lines = [max(1, -(-len(caption.words) // panels)) for caption in captions]
     figure, grid = plt.subplots(
-        sum(lines), columns, figsize=(1.28 * columns + 0.7, 1.45 * sum(lines) + 0.1), squeeze=False
+        sum(lines), columns, figsize=(1.06 * columns + 0.7, 1.24 * sum(lines) + 0.1), squeeze=False
     )
+    figure.colours = 72  # most of the pictures are pale
     for axes in grid.flat:
         axes.axis("off")
     # one scale for all of them; the map of <END> counts only where there is no other
@@ -104,7 +105,7 @@ def attention_maps(pictures, captions, labels=None, boxes=None, columns=7):
         for t, word in enumerate(caption.words):
             axes = block[t // panels, 1 + t % panels]
             _draw_map(axes, picture, caption.alpha[t], scale)
-            axes.set_title(word, fontsize=10)
+            axes.set_title(word, fontsize=9)
             for box in (boxes[k] if boxes else {}).get(t, ()):
                 axes.add_patch(Rectangle(box[:2], *box[2:], fill=False, edgecolor=COLORS["blue"]))
             if boxes and t in boxes[k]:

@@ -36,7 +36,7 @@ def use_style():
 
 
 def _set_up_notebook():
-    """Have a notebook store a figure with 256 colours, in a third of the bytes, and no size.
+    """Have a notebook store a figure with few colours, in a third of the bytes, and no size.
 
     IPython's text for a figure gives its size, which varies with the words under a picture.
     """
@@ -53,5 +53,6 @@ def _set_up_notebook():
 def _small_png(figure):
     drawn, small = io.BytesIO(), io.BytesIO()
     figure.savefig(drawn, format="png", bbox_inches="tight")
-    Image.open(drawn).convert("RGB").quantize(256, kmeans=1).save(small, "PNG", optimize=True)
+    colours = getattr(figure, "colours", 64)  # photographs need more
+    Image.open(drawn).convert("RGB").quantize(colours, kmeans=1).save(small, "PNG", optimize=True)
     return small.getvalue()
