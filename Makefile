@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lab bench outputs pretrained badges clean
+.PHONY: help run test lab bench outputs pretrained badges student clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -49,6 +49,9 @@ pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained 
 
 badges: $(INSTALLED)  ## let Colab open the notebooks: make badges REPO=owner/name
 	@$(RUN) helpers.badges $(REPO)
+
+student: $(INSTALLED)  ## write build/student/, the course with kernels left to write
+	$(RUN) helpers.student
 
 clean:  ## remove the environment, caches and build/; data/, runs/ and pretrained/ stay
 	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis

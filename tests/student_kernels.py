@@ -168,3 +168,13 @@ def temporal_softmax_loss(scores, y, mask):
     loss = -(mask * np.log((probs * target).sum(axis=2))).sum() / N
     dscores = (probs - target) * seen / N
     return loss, dscores
+
+
+def lstm_gates_forward(a, prev_c):
+    H = prev_c.shape[1]
+    return lstm_step_forward(a, 0 * prev_c, prev_c, np.eye(4 * H), np.zeros((H, 4 * H)), 0)
+
+
+def lstm_gates_backward(dnext_h, dnext_c, cache):
+    da, _, dprev_c, *_ = lstm_step_backward(dnext_h, dnext_c, cache)
+    return da, dprev_c

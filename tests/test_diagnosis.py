@@ -10,15 +10,10 @@ import torch
 
 from helpers import kernels
 from helpers.checks import check_kernel
-from helpers.diagnosis import KERNELS, Trial, dissection
+from helpers.diagnosis import Trial, checkable
+from helpers.diagnosis.__main__ import main
 
 SOURCE = Path(student_kernels.__file__).read_text(encoding="utf-8")
-NAMES = [
-    name
-    for model in KERNELS
-    for name in (model, f"{model}_forward", f"{model}_backward")
-    if name in kernels.__all__
-]
 
 
 def replaced(changed, old, new):
@@ -39,7 +34,7 @@ def diagnosis(module, name):
     return dict(line.strip().split(": ", 1) for line in str(caught.value).splitlines()[1:])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", checkable())
 @pytest.mark.parametrize("seed", range(2))
 def test_ours_and_the_students_kernels_pass(name, seed, capsys):
     check_kernel(getattr(kernels, name), seed=seed)
@@ -254,7 +249,37 @@ def test_a_kernel_under_another_name_needs_its_reference(capsys):
 def test_the_models_taken_apart_are_right_until_a_part_is_replaced():
     for model in ("rnn", "lstm", "attention_lstm"):
         trial = Trial(f"{model}_backward", seed=3)
-        inputs, upstream = list(trial.inputs.values()), list(trial.upstream.values())
-        gradients = dissection.backward_with({}, model, inputs, upstream)
+        gradients = getattr(kernels, trial.name)(*trial.arguments(None).values())
         for key, gradient in zip(trial.expected, gradients, strict=True):
             np.testing.assert_allclose(gradient, trial.expected[key], rtol=1e-9, atol=1e-12)
+
+
+def test_all_kernels_but_the_fused_loss_can_be_checked():
+    assert {*kernels.__all__} - {*checkable()} == {"temporal_word_loss"}
+
+
+def test_a_kernel_that_is_not_written_is_named():
+    def rnn_step_forward(x, prev_h, Wx, Wh, b):
+        raise NotImplementedError
+
+    with pytest.raises(AssertionError, match=r"^rnn_step_forward: not written yet$"):
+        check_kernel(rnn_step_forward)
+
+
+def test_a_wrong_kernel_of_ours_is_found_too(monkeypatch):
+    """What is compared with must not be the kernel itself, as a student's copy replaces ours."""
+    module = replaced("rnn_step_forward", "prev_h @ Wh", "prev_h @ Wh.T")
+    monkeypatch.setattr(kernels, "rnn_step_forward", module["rnn_step_forward"])
+    with pytest.raises(AssertionError, match="multiplied with Wh transposed"):
+        check_kernel(kernels.rnn_step_forward)
+
+
+def test_the_command_checks_the_kernels_named(capsys):
+    assert main(["rnn_step_forward", "temporal_softmax_loss"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "rnn_step_forward ok: next_h (relative error < 1e-8)"
+    assert second.startswith("temporal_softmax_loss ok: loss, dscores ")
+    with pytest.raises(SystemExit) as caught:
+        main(["rnn"])
+    assert caught.value.code == 2
+    assert "no kernel is called 'rnn'; there are: rnn_step_forward, " in capsys.readouterr().err

@@ -156,6 +156,7 @@ def _temporal_softmax_loss(part, scores, y, mask):
 MODELS = {
     "rnn_step": _rnn_step,
     "rnn": _rnn,
+    "lstm_gates": _gated,
     "lstm_step": _lstm_step,
     "lstm": _lstm,
     "dot_product_attention": _attention,
