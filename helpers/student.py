@@ -55,7 +55,8 @@ Check one kernel, or all of them:
     .venv/bin/python -m helpers.diagnosis rnn_step_forward
     .venv/bin/python -m helpers.diagnosis
 
-The comment in a forward kernel shows the cache that the notebooks and their exercises expect; for
+`check_arguments`, which the files import, checks shapes and gives `xp`, NumPy or torch, so that one
+code runs on both. The comment in a forward kernel shows the cache that the notebooks and their exercises expect; for
 training it has to be a flat tuple of arrays. Write a forward kernel before its backward kernel,
 which is checked with your cache, and a step before its sequence, which may call it. The functions
 left empty in `inplace.py`, and those that start with `_`, need not be written.

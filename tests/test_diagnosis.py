@@ -265,6 +265,13 @@ def test_a_kernel_that_is_not_written_is_named():
     with pytest.raises(AssertionError, match=r"^rnn_step_forward: not written yet$"):
         check_kernel(rnn_step_forward)
 
+    def rnn_forward(x, h0, Wx, Wh, b):
+        raise NotImplementedError("temporal_affine_forward: yours to write")
+
+    both = r"^rnn_forward: temporal_affine_forward: yours to write$"
+    with pytest.raises(AssertionError, match=both):
+        check_kernel(rnn_forward)
+
 
 def test_a_wrong_kernel_of_ours_is_found_too(monkeypatch):
     """What is compared with must not be the kernel itself, as a student's copy replaces ours."""

@@ -240,7 +240,8 @@ def _call(function, arguments, name):
     try:
         return function(*arguments.values())
     except NotImplementedError as error:
-        raise AssertionError(str(error) or f"{name}: not written yet") from None
+        text = str(error) or "not written yet"
+        raise AssertionError(text if text.startswith(name) else f"{name}: {text}") from None
     except Exception as error:
         code = getattr(function, "__code__", None)
         frames = traceback.extract_tb(error.__traceback__)
