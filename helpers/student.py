@@ -42,7 +42,7 @@ docstring, and raises `NotImplementedError` until you put your code there:
     rnn.py         for notebooks 01 and 02
     temporal.py    for notebook 02
     lstm.py        for notebook 03
-    attention.py   for notebook 04
+    attention.py   for notebooks 04 and 05, which need temporal.py too
 
 Set up once, then open the notebooks; after a change of a kernel, restart the notebook's own kernel.
 
@@ -56,10 +56,11 @@ Check one kernel, or all of them:
     .venv/bin/python -m helpers.diagnosis
 
 `check_arguments`, which the files import, checks shapes and gives `xp`, NumPy or torch, so that one
-code runs on both. The comment in a forward kernel shows the cache that the notebooks and their exercises expect; for
-training it has to be a flat tuple of arrays. Write a forward kernel before its backward kernel,
-which is checked with your cache, and a step before its sequence, which may call it. The functions
-left empty in `inplace.py`, and those that start with `_`, need not be written.
+code runs on both. The comment in a forward kernel shows the cache that the notebooks and their
+exercises expect; for training it has to be a flat tuple of arrays. Write a forward kernel before
+its backward kernel, which is checked with your cache, and a step before its sequence, which may
+call it. The functions left empty in `inplace.py`, and those that start with `_`, need not be
+written.
 """
 
 
