@@ -123,7 +123,6 @@ def draw_bus(pen, colour, variant):
 
 def draw_boat(pen, colour, variant):
     """Draw a sailing boat."""
-
     pen.stroke([(45, 4), (45, 76)], WOOD, 2.6)
     pen.blob([(48, 8), (64, 28), (76, 52), (83, 66), (66, 68), (48, 67)], CREAM)
     for y, x in [(26, 61), (40, 69), (54, 76)]:
