@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lab bench outputs pretrained badges student clean
+.PHONY: help run test lab site bench outputs pretrained badges student clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,9 @@ test: $(INSTALLED)  ## check the code's style, run the tests, run the notebooks 
 
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 	$(RUN) jupyterlab notebooks
+
+site: $(INSTALLED)  ## write the notebooks to build/site/ as linked web pages
+	$(RUN) helpers.site
 
 bench: $(INSTALLED)  ## measure speed and memory beside PyTorch's own modules
 	$(RUN) benchmarks

@@ -104,6 +104,7 @@ class _Cell(nn.Module):
         return {"Wx": (input_dim,), "Wh": (hidden_dim,), "b": ()}
 
     def extra_repr(self):
+        """Return the sizes, for the module's repr."""
         return f"{self.Wx.shape[0]}, {self.Wh.shape[0]}"
 
 
@@ -196,6 +197,7 @@ class WordEmbedding(nn.Module):
         self.W = nn.Parameter(torch.randn(vocabulary_size, wordvec_dim) * wordvec_dim**-0.5)
 
     def extra_repr(self):
+        """Return the sizes, for the module's repr."""
         return f"{self.W.shape[0]}, {self.W.shape[1]}"
 
     def forward(self, x):
@@ -213,6 +215,7 @@ class TemporalAffine(nn.Module):
         self.b = nn.Parameter(torch.zeros(output_dim))
 
     def extra_repr(self):
+        """Return the sizes, for the module's repr."""
         return f"{self.W.shape[0]}, {self.W.shape[1]}"
 
     def forward(self, x):

@@ -11,6 +11,7 @@ import torch
 
 
 def keep(a, *_):
+    """Give the first argument, of any shape, as it is."""
     return a
 
 
@@ -20,14 +21,17 @@ def with_gradient_of(value, other):
 
 
 def scaled(scores, hidden):
+    """Divide scores (N, P) by the root of the number of hidden units."""
     return scores / hidden**0.5
 
 
 def softmax(scores):
+    """Turn scores (N, P) into weights (N, P); each row sums to 1."""
     return scores.softmax(dim=1)
 
 
 def mean_position(A):
+    """Average image positions (N, P, H) to (N, H)."""
     return A.mean(dim=1)  # (N, H)
 
 

@@ -70,22 +70,27 @@ class Thing:
 
     @property
     def design(self):
+        """Return the Kind that has its size in design units."""
         return PERCHED if self.variant == "perched" else KINDS[self.kind]
 
     @property
     def width(self):
+        """Return the width in pixels."""
         return self.design.width * self.scale
 
     @property
     def height(self):
+        """Return the height in pixels."""
         return self.design.height * self.scale
 
     @property
     def middle(self):
+        """Return the x of its middle, in pixels from the left."""
         return self.left + self.width / 2
 
     @property
     def bottom(self):
+        """Return the y of its lower edge, in pixels from the top."""
         return self.top + self.height
 
     @property
@@ -107,4 +112,5 @@ class Scene:
     look: int  # the seed of the backdrop's details
 
     def group(self, number):
+        """Return the list of things in a group."""
         return [thing for thing in self.things if thing.group == number]

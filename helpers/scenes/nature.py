@@ -11,6 +11,7 @@ WOOD, LEAF, CREAM, GOLD = (128, 82, 46), (58, 140, 62), (255, 248, 228), (255, 2
 
 
 def draw_tree(pen, colour, variant):
+    """Draw a round tree, a pine or a palm; their colours are their own."""
     {"pine": _draw_pine, "palm": _draw_palm}.get(variant, _draw_round_tree)(pen, colour)
 
 
@@ -92,6 +93,7 @@ def _draw_palm(pen, colour):
 
 
 def draw_flower(pen, colour, variant):
+    """Draw a flower whose petals have the colour."""
     pen.stroke([(25, 24), (26, 46), (24, 70)], LEAF, 3)
     pen.blob([(25, 60), (32, 48), (46, 44), (40, 57)], LEAF)
     pen.blob([(25, 66), (18, 53), (4, 50), (11, 63)], darker(LEAF, 0.15))
@@ -104,6 +106,7 @@ def draw_flower(pen, colour, variant):
 
 
 def draw_dog(pen, colour, variant):
+    """Draw a dog that stands and looks to the left."""
     far, pale = darker(colour, 0.28), lighter(colour, 0.32)
     pen.stroke([(80, 34), (88, 24), (89, 10)], colour, 6)
     for x in (42, 70):
@@ -139,6 +142,7 @@ def draw_dog(pen, colour, variant):
 
 
 def draw_cat(pen, colour, variant):
+    """Draw a cat that sits and looks to the left."""
     pale, stripe = lighter(colour, 0.42), darker(colour, 0.34)
     pen.stroke([(44, 68), (58, 66), (62, 52), (56, 42)], colour, 6.5)
     pen.blob(
@@ -165,6 +169,7 @@ def draw_cat(pen, colour, variant):
 
 
 def draw_fish(pen, colour, variant):
+    """Draw a fish that swims to the left."""
     fin = darker(colour, 0.22)
     pen.blob([(46, 21), (58, 8), (66, 4), (63, 21), (67, 38), (58, 34)], fin)
     pen.blob([(20, 10), (30, 0), (44, 3), (46, 12)], fin)
@@ -180,6 +185,7 @@ def draw_fish(pen, colour, variant):
 
 
 def draw_bird(pen, colour, variant):
+    """Draw a bird in flight, or one that is "perched"."""
     dark, pale = darker(colour, 0.3), lighter(colour, 0.45)
     if variant == "perched":
         for x in (22, 28):
@@ -208,6 +214,7 @@ def _bird_head(pen, x, y, colour):
 
 
 def draw_butterfly(pen, colour, variant):
+    """Draw a butterfly with open wings."""
     for side in (-1, 1):
         pen.blob(
             [
@@ -236,6 +243,7 @@ def draw_butterfly(pen, colour, variant):
 
 
 def draw_sun(pen, colour, variant):
+    """Draw the sun; its colour is its own."""
     for k in range(12):
         middle = 30 * k
         tip = arc(33, 33, 32 if k % 2 else 28, 32 if k % 2 else 28, middle, middle, 1)[0]
@@ -247,6 +255,7 @@ def draw_sun(pen, colour, variant):
 
 
 def draw_moon(pen, colour, variant):
+    """Draw the moon, full or "crescent"; its colour is its own."""
     pale = (250, 240, 200)
     pen.oval(28, 28, 26, 26, pale)
     for x, y, r in [(20, 20, 6), (36, 16, 4), (32, 36, 7.5), (16, 36, 3.6), (44, 30, 3.4)]:
@@ -257,6 +266,7 @@ def draw_moon(pen, colour, variant):
 
 
 def draw_snowman(pen, colour, variant):
+    """Draw a snowman; its colours are its own."""
     for x, y in [((14, 54), (2, 38)), ((56, 54), (68, 38))]:
         pen.stroke([x, y], WOOD, 2.6)
         pen.stroke([((x[0] + y[0]) / 2, 46), (y[0] + (4 if y[0] < 35 else -4), 34)], WOOD, 1.8)

@@ -12,6 +12,7 @@ CREAM, GOLD, TYRE = (255, 248, 228), (255, 206, 52), (42, 42, 50)
 
 
 def draw_house(pen, colour, variant):
+    """Draw a house, by day, "lit" or "snowy"."""
     roof, plank = (104, 78, 92), darker(colour, 0.13)
     pen.box(70, 6, 82, 40, (150, 86, 74))
     pen.box(68, 4, 84, 10, (118, 66, 60))
@@ -67,6 +68,7 @@ def _wheel(pen, x, y, r):
 
 
 def draw_car(pen, colour, variant):
+    """Draw a car, by day or "lit"."""
     pen.blob([(20, 24), (34, 7), (44, 3), (66, 3), (78, 8), (90, 24), (60, 30)], colour)
     pen.blob(
         [
@@ -99,6 +101,7 @@ def draw_car(pen, colour, variant):
 
 
 def draw_bus(pen, colour, variant):
+    """Draw a bus, by day or "lit"."""
     pen.box(2, 2, 122, 56, colour, 8)
     pen.box(2, 40, 122, 56, darker(colour, 0.25), 6)
     pen.box(2, 37, 122, 41, CREAM)
@@ -119,6 +122,7 @@ def draw_bus(pen, colour, variant):
 
 
 def draw_boat(pen, colour, variant):
+    """Draw a sailing boat."""
     pen.stroke([(45, 4), (45, 76)], WOOD, 2.6)
     pen.blob([(48, 8), (64, 28), (76, 52), (83, 66), (66, 68), (48, 67)], CREAM)
     for y, x in [(26, 61), (40, 69), (54, 76)]:
@@ -134,6 +138,7 @@ def draw_boat(pen, colour, variant):
 
 
 def draw_airplane(pen, colour, variant):
+    """Draw an airplane."""
     pen.blob([(84, 20), (96, 2), (106, 1), (102, 22)], darker(colour, 0.12))
     pen.blob([(42, 18), (66, 2), (76, 2), (66, 19)], darker(colour, 0.3))
     pen.blob(
@@ -149,6 +154,7 @@ def draw_airplane(pen, colour, variant):
 
 
 def draw_ball(pen, colour, variant):
+    """Draw a ball."""
     pale = CREAM if colour != COLOURS["white"] else (120, 170, 232)
     for half, paint in [(22, colour), (15, pale), (8, colour)]:
         tilted = [
@@ -161,6 +167,7 @@ def draw_ball(pen, colour, variant):
 
 
 def draw_kite(pen, colour, variant):
+    """Draw a kite with its tail."""
     pen.stroke([(29, 60), (38, 68), (26, 78), (36, 90)], darker(colour, 0.4), 1.4)
     for x, y, side in [(37, 68, 1), (27, 78, -1), (36, 89, 1)]:
         pen.shape([(x - 6, y - 3 * side), (x, y), (x - 6, y + 3)], GOLD)
@@ -173,6 +180,7 @@ def draw_kite(pen, colour, variant):
 
 
 def draw_umbrella(pen, colour, variant):
+    """Draw an open umbrella, as a parasol on a pole or "hooked"."""
     pen.stroke([(43, 6), (43, 82)], WOOD, 3)
     if variant == "hooked":
         pen.stroke([(43, 78), (43, 85), (37, 88), (32, 83)], WOOD, 3.4)
@@ -187,6 +195,7 @@ def draw_umbrella(pen, colour, variant):
 
 
 def draw_bench(pen, colour, variant):
+    """Draw a bench."""
     for x in (14, 82):
         pen.stroke([(x, 3), (x, 32)], IRON, 4)
         pen.box(x - 2, 34, x + 2, 56, IRON)
@@ -200,6 +209,7 @@ def draw_bench(pen, colour, variant):
 
 
 def draw_balloon(pen, colour, variant):
+    """Draw a balloon on its string."""
     pen.stroke([(23, 54), (19, 64), (27, 74), (22, 86)], (120, 120, 132), 1.4)
     pen.shape([(18, 57), (23, 49), (28, 57)], darker(colour, 0.2))
     pen.blob([(23, 1), (36, 5), (44, 20), (40, 38), (23, 52), (6, 38), (2, 20), (10, 5)], colour)

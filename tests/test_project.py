@@ -1,0 +1,62 @@
+"""The pages and settings at the project's top agree with the code and with each other."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import helpers
+
+ROOT = Path(__file__).parents[1]
+PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md", "benchmarks/README.md"]
+every_page = pytest.mark.parametrize("page", PAGES)
+
+
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_the_version_stands_in_one_place():
+    tomllib = pytest.importorskip("tomllib")  # of Python 3.11 on
+    content = tomllib.loads(read("pyproject.toml"))
+    assert "version" not in content["project"] and "version" in content["project"]["dynamic"]
+    assert content["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "helpers.__version__"}
+    assert re.findall(r"^## ([\d.]+)", read("CHANGELOG.md"), re.MULTILINE)[0] == helpers.__version__
+
+
+def test_every_dependency_is_pinned():
+    def names(file):
+        lines = re.findall(r"^[\w.-]+", read(file), re.MULTILINE)
+        return {re.sub(r"[_.]", "-", line).lower() for line in lines}
+
+    assert names("requirements.txt") <= names("constraints.txt")
+
+
+@every_page
+def test_links_and_paths_exist(page):
+    text = read(page)
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
+    paths = re.findall(r"`((?:helpers|tests|notebooks|benchmarks|docs)/[\w/.]+)`", text)
+    for link in links:
+        assert (ROOT / page).parent.joinpath(link).exists(), link
+    for path in paths:
+        assert (ROOT / path).exists(), path
+
+
+@every_page
+def test_every_make_target_exists(page):
+    targets = re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE)
+    named = re.findall(r"(?:`|^)make ([a-z]+)", read(page), re.MULTILINE)
+    assert set(named) <= set(targets)
+
+
+@pytest.mark.parametrize("entry", re.findall(r"entry: (.*)", read(".pre-commit-config.yaml")))
+def test_hooks_of_pre_commit_pass(entry):
+    # here it may be another environment than the one of `make`
+    command = shlex.split(entry.replace(".venv/bin/python", sys.executable))
+    files = ["helpers/__init__.py"] if "ruff" in command else []
+    result = subprocess.run([*command, *files], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
