@@ -117,6 +117,29 @@ def test_a_users_mistake_is_named(arguments, named, capsys):
     assert len(printed.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("content", [b"", Path(CAT).read_bytes()[:5000], b"GIF89a, or so"])
+def test_a_bad_photograph_is_named(content, tmp_path, capsys):
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(content)
+    assert main(["caption", CAT, str(photo)]) == 2
+    assert named_in_one_line(capsys, "photo.png")
+
+
+def test_a_bad_model_is_named(tmp_path, capsys):
+    model = CaptioningRNN(Vocabulary("abcdefgh"), "lstm", wordvec_dim=8, hidden_dim=16)
+    save_captioner(tmp_path, model, ImageEncoder(pool=True))
+    command = ["caption", CAT, "--model", str(tmp_path)]
+    for name, size in (("model.safetensors", 100), ("vocab.json", 20), ("config.json", 0)):
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:size])
+        assert main(command) == 2
+        assert named_in_one_line(capsys, name)
+
+
+def named_in_one_line(capsys, name):
+    printed = capsys.readouterr().err
+    return name in printed and "Traceback" not in printed and len(printed.splitlines()) == 1
+
+
 def test_train_resume_evaluate_caption(shared, tmp_path, monkeypatch, capsys):
     # real photographs from end to end: 40 of COCO's, split by the layout into one split
     monkeypatch.chdir(tmp_path)
