@@ -138,11 +138,8 @@ def test_annotations_with_other_values(case):
 
 def zipped(files, packing=zipfile.ZIP_DEFLATED):
     """Give the bytes of a zip archive."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", packing) as archive:
-        for name, content in files.items():
-            archive.writestr(name, layouts.to_bytes(content))
-    return buffer.getvalue()
+    with new_folder() as folder:
+        return layouts.write_zip(folder / "a.zip", files, packing).read_bytes()
 
 
 PACKINGS = (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)

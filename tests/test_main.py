@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import layouts
 import pytest
 import skimage
 from PIL import Image
@@ -133,6 +134,15 @@ def test_a_bad_model_is_named(tmp_path, capsys):
         (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:size])
         assert main(command) == 2
         assert named_in_one_line(capsys, name)
+
+
+def test_incomplete_data_are_refused_on_request(tmp_path, capsys):
+    files = layouts.flickr8k_images() | layouts.flickr8k_text()
+    del files["Flicker8k_Dataset/1_ab.jpg"]
+    layouts.write_files(tmp_path, files)
+    assert main(["train", "--data", str(tmp_path), "--strict", "--out", str(tmp_path / "run")]) == 2
+    assert named_in_one_line(capsys, "images without a file: 1 (first 1_ab.jpg)")
+    assert not (tmp_path / "run").exists()
 
 
 def named_in_one_line(capsys, name):
