@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lab site bench outputs pretrained badges student clean
+.PHONY: help run test fuzz lab site bench outputs pretrained badges student clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,9 @@ test: $(INSTALLED)  ## check the code's style, run the tests, run the notebooks 
 	$(RUN) ruff format --check .
 	$(RUN) pytest
 	$(RUN) pytest --nbval notebooks
+
+fuzz: $(INSTALLED)  ## feed 5,000 damaged files to everything that reads files
+	FUZZ_CASES=5000 $(RUN) pytest tests/test_fuzz.py
 
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 	$(RUN) jupyterlab notebooks

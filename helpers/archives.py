@@ -3,7 +3,6 @@
 import io
 import os
 import zipfile
-import zlib
 from pathlib import Path
 
 from helpers.files import DataError, parse_json
@@ -82,7 +81,7 @@ class Archive:
         if path not in self._opened:
             try:
                 self._opened[path] = zipfile.ZipFile(path)
-            except (zipfile.BadZipFile, OSError) as error:
+            except Exception as error:  # on broken files zipfile raises many kinds of error
                 remedy = "it may be cut off; fetch it again"
                 raise DataError(f"{path}: not a whole zip archive ({error}); {remedy}") from error
         return self._opened[path]
@@ -124,11 +123,11 @@ class Archive:
             if self._zip_of[name] is None:
                 return (self.path / name).read_bytes()
             return self._zip(self._zip_of[name]).read(name)
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except RuntimeError as error:  # encrypted, or an exotic packing
+            raise DataError(f"{self.label(name)}: {error}; unpack it with its own tool") from error
+        except Exception as error:  # each way of packing has its own kinds of error
             problem = f"damaged or cannot be read ({error}); fetch it again"
             raise DataError(f"{self.label(name)}: {problem}") from error
-        except (RuntimeError, NotImplementedError) as error:  # encrypted, or an exotic packing
-            raise DataError(f"{self.label(name)}: {error}; unpack it with its own tool") from error
 
     def open(self, name):
         """Open a file for reading at any place; what a zip holds is read whole.

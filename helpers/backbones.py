@@ -87,8 +87,7 @@ def _efficientnet_lite(size, weights):
     if len(names) != len(state):
         raise DataError(f"{weights}: {len(state)} tensors where {len(names)} were expected")
     # The file has the same tensors in the same order under the names of another code base.
-    network.load_state_dict(dict(zip(names, state.values(), strict=True)))
-    return network
+    return fill(network, dict(zip(names, state.values(), strict=True)), weights)
 
 
 class _TorchvisionNetwork(nn.Module):

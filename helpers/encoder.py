@@ -38,8 +38,8 @@ class ImageEncoder(nn.Module):
             earlier one of an EfficientNet, whose positions have seen less of what is around them
         image_size: side of the square pictures in pixels; None for the backbone's own
         trainable: keep gradients, for fine-tuning
-    Raises: ValueError for an unknown backbone, or a stride that it does not have; DataError for
-        weights that cannot be had.
+    Raises: ValueError for an unknown backbone, a stride that it does not have or a size that no
+        picture has; DataError for weights that cannot be had.
     """
 
     def __init__(
@@ -49,6 +49,8 @@ class ImageEncoder(nn.Module):
         super().__init__()
         if backbone not in BACKBONES:
             raise ValueError(f"backbone must be one of {', '.join(BACKBONES)}, not {backbone!r}")
+        if image_size and not (isinstance(image_size, int) and 1 <= image_size <= 4096):
+            raise ValueError(f"image_size: expected pixels in [1, 4096], got {image_size!r}")
         spec = BACKBONES[backbone]
         self.backbone, self.pool, self.stride = backbone, pool, stride
         self.image_size = image_size or spec.image_size

@@ -63,7 +63,12 @@ def parse_json(content, name):
     Raises: DataError naming the file, with the line where the syntax breaks
     """
     try:
-        return json.loads(content.decode("utf-8-sig"))
+        parsed = json.loads(content.decode("utf-8-sig"))
+        if re.search(rb"\\u[dD][89a-fA-F]", content):  # halves of characters: each with its other?
+            json.dumps(parsed, ensure_ascii=False).encode()
+        return parsed
+    except UnicodeEncodeError as error:
+        raise DataError(f"{name}: holds half of a character (\\ud...); write it again") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{name}: not UTF-8 text (byte {error.start}); fetch it again") from error
     except json.JSONDecodeError as error:
@@ -71,6 +76,8 @@ def parse_json(content, name):
         raise DataError(f"{name}: not JSON ({error.msg}, line {error.lineno}); {remedy}") from error
     except RecursionError as error:
         raise DataError(f"{name}: JSON nested too deeply to be a data file") from error
+    except ValueError as error:
+        raise DataError(f"{name}: holds a number of thousands of digits; fetch it again") from error
 
 
 def read_json(path):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import safetensors
+import torch
 from safetensors.torch import load_file, save
 
 from helpers import decoding
@@ -83,12 +84,14 @@ def load_captioner(name=DEFAULT, device="cpu"):
     vocabulary = Vocabulary.load(folder / "vocab.json")
     sizes = read_json(config)
     try:
-        model = CaptioningRNN(vocabulary, **sizes["model"])
+        with torch.device("meta"):  # a wrong size must not take all the memory
+            model = CaptioningRNN(vocabulary, **sizes["model"])
         encoder = ImageEncoder(**sizes["encoder"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise DataError(f"{config}: not the configuration of a captioner ({error!r})") from error
     try:
-        model.load_state_dict(load_file(weights))
+        state = {name: tensor.float() for name, tensor in load_file(weights).items()}
+        model.load_state_dict(state, assign=True)
     except (OSError, safetensors.SafetensorError) as error:
         raise DataError(f"{weights}: cannot be read ({error}); fetch it again") from error
     except RuntimeError as error:

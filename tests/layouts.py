@@ -29,10 +29,10 @@ def write_files(folder, files):
     return folder
 
 
-def write_zip(path, files):
+def write_zip(path, files, packing=zipfile.ZIP_DEFLATED):
     """Write a dict of path -> bytes or str (else JSON) into a zip archive."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(path, "w", packing) as archive:
         for name, content in files.items():
             archive.writestr(name, to_bytes(content))
     return path

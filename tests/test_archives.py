@@ -1,6 +1,8 @@
 import multiprocessing
 import os
 import pickle
+import random
+import zipfile
 
 import pytest
 from layouts import write_files, write_zip
@@ -146,8 +148,9 @@ def test_a_truncated_zip_is_refused_by_name(tmp_path, folder):
         Archive(tmp_path if folder else path)
 
 
-def test_a_damaged_file_in_a_zip_is_refused_by_name(tmp_path):
-    path = write_zip(tmp_path / "a.zip", {"train/1.jpg": os.urandom(2000)})
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_file_in_a_zip_is_refused_by_name(tmp_path, packing):
+    path = write_zip(tmp_path / "a.zip", {"train/1.jpg": random.Random(0).randbytes(2000)}, packing)
     content = bytearray(path.read_bytes())
     content[1000] ^= 255
     path.write_bytes(content)

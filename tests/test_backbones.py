@@ -1,6 +1,7 @@
 """Backbones of torchvision: its own numbers, its own cache, a named file; and what is refused."""
 
 import pytest
+import timm
 import torch
 from old_files import Payload
 from torchvision import models
@@ -103,6 +104,14 @@ def test_tensors_of_other_shapes_are_refused(saved, tmp_path):
     torch.save(state, tmp_path / "other.pth")
     with pytest.raises(DataError, match="another network.*stem"):
         ImageEncoder("regnet_x_400mf", weights=tmp_path / "other.pth")
+
+
+def test_an_efficientnet_of_other_widths_is_refused(tmp_path):
+    state = timm.create_model("tf_efficientnet_lite0").state_dict()
+    state = {name: tensor[:1] if tensor.ndim else tensor for name, tensor in state.items()}
+    torch.save(state, tmp_path / "other.pth")
+    with pytest.raises(DataError, match=r"other\.pth: .*another network"):
+        ImageEncoder(weights=tmp_path / "other.pth")
 
 
 def test_weights_cannot_run_code(tmp_path):

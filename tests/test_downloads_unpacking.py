@@ -1,6 +1,8 @@
 import io
 import json
 import os
+import random
+import resource
 import stat
 import zipfile
 
@@ -90,6 +92,37 @@ def test_no_half_file_is_left_when_a_member_is_damaged(tmp_path, place):
     with pytest.raises(DataError, match=r"a\.zip: cannot be unpacked"):
         unpack(path, tmp_path / "out", progress=False)
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["1.txt"]
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_member_is_named_however_it_is_packed(tmp_path, packing):
+    path = write_zip(tmp_path / "a.zip", {"1.bin": random.Random(0).randbytes(2000)}, packing)
+    content = bytearray(path.read_bytes())
+    content[1000] ^= 255
+    path.write_bytes(content)
+    assert zip_problem(path)
+    with pytest.raises(DataError, match=r"a\.zip: cannot be unpacked"):
+        unpack(path, tmp_path / "out", progress=False)
+    assert not list((tmp_path / "out").iterdir())
+
+
+@pytest.mark.parametrize("names", [["a", "a/b"], ["a/b", "a"], ["n" * 300]])
+def test_names_that_cannot_be_files_are_refused(tmp_path, names):
+    path = write_zip(tmp_path / "a.zip", dict.fromkeys(names, "x"))
+    with pytest.raises(DataError, match=r"a\.zip: cannot be unpacked"):
+        unpack(path, tmp_path / "out", progress=False)
+
+
+def test_a_full_disk_is_not_blamed_on_the_archive(tmp_path):
+    path = write_zip(tmp_path / "a.zip", {"1.bin": bytes(200_000)})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            unpack(path, tmp_path / "out", progress=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_more_than_the_disk_holds_is_refused(tmp_path, monkeypatch):

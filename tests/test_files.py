@@ -97,6 +97,10 @@ def test_json_with_a_byte_order_mark_is_read():
     assert parse_json(b"\xef\xbb\xbf[1]", "x.json") == [1]
 
 
+def test_json_may_write_a_character_as_two_halves():
+    assert parse_json(b'["\\ud83d\\ude00"]', "x.json") == ["\U0001f600"]
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -104,6 +108,8 @@ def test_json_with_a_byte_order_mark_is_read():
         (b"", "not JSON"),
         (b"\xff\xfe{}", "not UTF-8"),
         (b"[" * 100_000, "nested too deeply"),
+        (b"[" + b"9" * 5000 + b"]", "a number of thousands of digits"),
+        (b'["\\uD83D"]', "half of a character"),
     ],
 )
 def test_what_is_not_json_is_refused_by_name(tmp_path, content, reason):

@@ -139,6 +139,7 @@ def change(**entries):
     return layouts.eecs498_content() | entries
 
 
+META = torch.zeros(3, 3, 4, 4, dtype=torch.uint8, device="meta")
 BAD_EECS498 = {
     "not torch's": ("words", "no whole file of tensors"),
     "empty": (b"", "no whole file of tensors"),
@@ -150,6 +151,9 @@ BAD_EECS498 = {
     "grey": (change(train_images=torch.zeros(3, 1, 4, 4).byte()), "expected torch.uint8, .I, 3, "),
     "too few": (change(train_captions=torch.ones(2, 17).long()), "2 captions for 3 images"),
     "flat captions": (change(train_captions=torch.ones(3).long()), "expected integers, 2-d"),
+    "bfloat16": (change(train_captions=torch.ones(3, 17).bfloat16()), "captions: .*plain tensor"),
+    "weights": (change(train_captions=torch.ones(3, 17, requires_grad=True)), "plain tensor"),
+    "no values": (change(train_images=META), "images: .*plain tensor"),
     "unknown ids": (change(train_captions=torch.full((3, 17), 99)), "ids from 99 to 99"),
 }
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import layouts
 import pytest
 import skimage
 from PIL import Image
@@ -115,6 +116,38 @@ def test_a_users_mistake_is_named(arguments, named, capsys):
     printed = capsys.readouterr()
     assert named in printed.err and "Traceback" not in printed.err
     assert len(printed.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("content", [b"", Path(CAT).read_bytes()[:5000], b"GIF89a, or so"])
+def test_a_bad_photograph_is_named(content, tmp_path, capsys):
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(content)
+    assert main(["caption", CAT, str(photo)]) == 2
+    assert named_in_one_line(capsys, "photo.png")
+
+
+def test_a_bad_model_is_named(tmp_path, capsys):
+    model = CaptioningRNN(Vocabulary("abcdefgh"), "lstm", wordvec_dim=8, hidden_dim=16)
+    save_captioner(tmp_path, model, ImageEncoder(pool=True))
+    command = ["caption", CAT, "--model", str(tmp_path)]
+    for name, size in (("model.safetensors", 100), ("vocab.json", 20), ("config.json", 0)):
+        (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:size])
+        assert main(command) == 2
+        assert named_in_one_line(capsys, name)
+
+
+def test_incomplete_data_are_refused_on_request(tmp_path, capsys):
+    files = layouts.flickr8k_images() | layouts.flickr8k_text()
+    del files["Flicker8k_Dataset/1_ab.jpg"]
+    layouts.write_files(tmp_path, files)
+    assert main(["train", "--data", str(tmp_path), "--strict", "--out", str(tmp_path / "run")]) == 2
+    assert named_in_one_line(capsys, "images without a file: 1 (first 1_ab.jpg)")
+    assert not (tmp_path / "run").exists()
+
+
+def named_in_one_line(capsys, name):
+    printed = capsys.readouterr().err
+    return name in printed and "Traceback" not in printed and len(printed.splitlines()) == 1
 
 
 def test_train_resume_evaluate_caption(shared, tmp_path, monkeypatch, capsys):

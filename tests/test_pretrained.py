@@ -35,9 +35,9 @@ def test_round_trip(saved, encoder):
     ]  # fmt: skip
 
 
-def edit_config(folder, **changes):
+def edit_config(folder, part="model", **changes):
     config = json.loads((folder / "config.json").read_text())
-    config["model"] |= changes
+    config[part] |= changes
     (folder / "config.json").write_text(json.dumps(config))
 
 
@@ -51,6 +51,10 @@ def edit_config(folder, **changes):
         (lambda f: edit_config(f, cell_type="gru"), "cell_type"),
         (lambda f: edit_config(f, hidden_dim=6), "does not fit"),
         (lambda f: edit_config(f, surprise=6), "surprise"),
+        (lambda f: edit_config(f, hidden_dim=-1), "not the configuration"),
+        (lambda f: edit_config(f, wordvec_dim=0), "not the configuration"),
+        (lambda f: edit_config(f, feature_dim=10**8), "does not fit"),
+        (lambda f: edit_config(f, "encoder", image_size=10**9), "image_size: expected"),
         (lambda f: Vocabulary(["dog"]).save(f / "vocab.json"), "does not fit"),
     ],
 )

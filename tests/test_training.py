@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from old_files import Payload
 from small import CAPTIONS, VOCABULARY, small_examples, small_features, small_model
 
 from helpers.files import DataError
@@ -182,6 +183,13 @@ def test_refuses_a_broken_checkpoint(tmp_path, content):
     last.write_bytes(last.read_bytes()[:2000] if content is None else content)
     with pytest.raises(DataError, match=r"last\.pt: cannot resume"):
         run(tmp_path, resume=True)
+
+
+def test_a_checkpoint_cannot_run_code(tmp_path):
+    torch.save({"step": Payload(tmp_path / "ran")}, tmp_path / "last.pt")
+    with pytest.raises(DataError, match=r"last\.pt: cannot resume"):
+        run(tmp_path, resume=True)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_refuses_another_runs_checkpoint(tmp_path):

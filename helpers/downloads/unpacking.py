@@ -1,17 +1,20 @@
 """Checking and unpacking zip archives of unknown origin: nothing lands outside the folder."""
 
+import errno
 import shutil
 import stat
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
 from tqdm.auto import tqdm
 
 from helpers.files import DataError, atomic_write
 
-# What zipfile raises on a broken archive, on an encrypted one, and on exotic packing.
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
+# What the system says of names that cannot be files beside each other, and of a broken archive;
+# whatever else it says (a full disk, no permission) is not the archive's fault.
+_ITS_FAULT = (
+    None, errno.EINVAL, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG,
+)  # fmt: skip
 
 
 def zip_problem(path):
@@ -19,7 +22,7 @@ def zip_problem(path):
     try:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-    except (*_BROKEN, OSError) as error:
+    except Exception as error:  # on broken files zipfile raises many kinds of error
         return f"not a whole zip archive ({error})"
     return f"{damaged} in it is damaged" if damaged else None
 
@@ -31,7 +34,8 @@ def unpack(path, folder, progress=True):
         path: the archive
         folder: where to; files that are there in the same size stay
         progress: show a progress bar
-    Raises: DataError naming the archive and what is wrong in it
+    Raises: DataError naming the archive and what is wrong in it; OSError when the disk is full or
+        the folder cannot be written
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -46,7 +50,11 @@ def unpack(path, folder, progress=True):
                 raise DataError(f"{path}: {sizes}; make room, or read it as it is")
             for member in tqdm(members, f"unpack {path.name}", disable=not progress, leave=False):
                 _unpack_member(archive, member, folder / member.filename)
-    except _BROKEN as error:
+    except DataError:
+        raise
+    except Exception as error:  # as above
+        if isinstance(error, OSError) and error.errno not in _ITS_FAULT:
+            raise
         raise DataError(f"{path}: cannot be unpacked ({error}); fetch it again") from error
 
 

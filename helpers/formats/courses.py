@@ -167,6 +167,11 @@ def _read_eecs498(archive, split):
     vocabulary = _vocabulary(words, [label, "vocab"])
     keys = [f"{split}_images", f"{split}_captions"]
     images, captions = (field(content, key, torch.Tensor, [label]) for key in keys)
+    for key, tensor in zip(keys, (images, captions), strict=True):
+        try:
+            tensor.numpy()  # shares the memory
+        except (TypeError, RuntimeError) as error:
+            refuse([label, key], f"{error}; expected a plain tensor of integers")
     if images.ndim != 4 or images.shape[1] != 3 or images.dtype != torch.uint8:
         found = f"{images.dtype} of shape {tuple(images.shape)}"
         refuse([label, keys[0]], f"{found}; expected torch.uint8, (I, 3, height, width)")
