@@ -22,9 +22,10 @@ import torch
 from PIL import Image
 
 from helpers.captioner import CaptioningRNN
+from helpers.examples import CaptionExamples
 from helpers.features import encode_features, read_rows
 from helpers.settings import TrainingSettings
-from helpers.training import CaptionExamples, set_seed, train
+from helpers.training import set_seed, train
 from helpers.vocabulary import Vocabulary
 
 COCO, FEW = 123_287, 250  # images

@@ -16,11 +16,12 @@ from helpers.__main__ import DATA
 from helpers.captioner import CELLS, CaptioningRNN
 from helpers.coco import load_captions
 from helpers.encoder import ImageEncoder
+from helpers.examples import CaptionExamples
 from helpers.features import encode_features
 from helpers.metrics import score_captions
 from helpers.scenes import CATEGORY_OF_WORD
 from helpers.settings import TrainingSettings
-from helpers.training import CaptionExamples, set_seed, train, validation_scores
+from helpers.training import set_seed, train, validation_scores
 from helpers.vocabulary import Vocabulary
 
 SIZES = {"wordvec_dim": 96, "hidden_dim": 160, "dropout": 0.1}

@@ -1,4 +1,4 @@
-"""The command line: python -m helpers caption | train | evaluate | data | download."""
+"""The command line: python -m helpers caption | train | finetune | evaluate | data | download."""
 
 import argparse
 import dataclasses
@@ -83,48 +83,126 @@ def train(options):
 
     fields = [field.name for field in dataclasses.fields(TrainingSettings)]
     settings = TrainingSettings(**{name: getattr(options, name) for name in fields})
-    folder = Path(options.out or f"runs/{Path(options.data).name}-{options.cell}")
-    if (folder / "last.pt").exists() and not options.resume:
-        raise ValueError(f"{folder} holds a run already: add --resume, or choose another --out")
+    folder = _run_folder(options, f"{Path(options.data).name}-{options.cell}")
     with distributed.together(options.device) as options.device:
         _train(options, settings, folder)
 
 
+def _run_folder(options, name):
+    """Return the folder to train in; ValueError if another run is in it."""
+    folder = Path(options.out or f"runs/{name}")
+    if (folder / "last.pt").exists() and not options.resume:
+        raise ValueError(f"{folder} holds a run already: add --resume, or choose another --out")
+    return folder
+
+
 def _train(options, settings, folder):
     from helpers import distributed, training
-    from helpers.captioner import CaptioningRNN
+    from helpers.examples import CaptionExamples
+    from helpers.metrics import bleu, score_captions
     from helpers.plots import learning_curves
-    from helpers.pretrained import save_captioner
-    from helpers.vocabulary import Vocabulary
+    from helpers.pretrained import load_captioner, save_captioner
 
+    if options.start:
+        captioner = load_captioner(options.start, options.device)
+        encoder, model = captioner.encoder, captioner.model
+        if not hasattr(model, "sizes"):
+            raise ValueError(f"--start: {options.start} is not a captioner of `train`")
+    elif settings.samples:
+        raise ValueError("--samples needs a captioner that speaks already: --start MODEL")
+    else:
+        encoder, model = _encoder(options, pool=options.cell != "attn"), None
     with distributed.first_alone():
-        encoder = _encoder(options, pool=options.cell != "attn")
         train_data, train_features = _encoded(options, encoder, "train")
         val_data, val_features = _encoded(options, encoder, "val")
-    vocabulary = Vocabulary.build(itertools.chain(*train_data.captions), options.min_count)
-    training.set_seed(settings.seed)
-    model = CaptioningRNN(
-        vocabulary, options.cell, encoder.feature_dim, options.wordvec_dim, options.hidden_dim,
-        options.dropout,
-    )  # fmt: skip
-    model.standardise(train_features[:: len(train_features) // 600 + 1].astype("float32"))
-    model.to(options.device)
+    model = model or _new_model(options, train_data.captions, train_features)
     parameters = sum(weight.numel() for weight in model.parameters())
-    print(f"{options.cell}: {parameters:,} parameters, {vocabulary}")
-    examples = training.CaptionExamples(
-        train_features, train_data.captions, vocabulary, settings.max_words
-    )
+    print(f"{model.cell_type}: {parameters:,} parameters, {model.vocabulary}")
+    metric = score_captions if settings.samples else bleu
     history = training.train(
-        model, examples,
-        lambda model: training.validation_scores(model, val_features, val_data.captions),
+        model,
+        CaptionExamples(train_features, train_data.captions, model.vocabulary, settings.max_words),
+        lambda model: training.validation_scores(model, val_features, val_data.captions, metric),
         settings, folder, options.resume,
         on_best=lambda model, _: save_captioner(folder / "best", model, encoder),
     )  # fmt: skip
     if distributed.is_first():
-        learning_curves({options.cell: history}).savefig(folder / "curves.png")
-    best = max(history, key=lambda record: record["BLEU-4"])
-    print(f"best epoch {best['epoch']}: BLEU-4 {best['BLEU-4']:.4f} on {val_data.split}")
+        learning_curves({model.cell_type: history}).savefig(folder / "curves.png")
+    score = list(history[0])[-1]
+    best = max(history, key=lambda record: record[score])
+    print(f"best epoch {best['epoch']}: {score} {best[score]:.4f} on {val_data.split}")
     print(f"model in {folder / 'best'}, learning curves in {folder / 'curves.png'}")
+
+
+def _new_model(options, captions, features):
+    """Build a captioner for some captions and features, with the weights of the options' seed."""
+    from helpers.captioner import CaptioningRNN
+    from helpers.training import set_seed
+    from helpers.vocabulary import Vocabulary
+
+    set_seed(options.seed)
+    model = CaptioningRNN(
+        Vocabulary.build(itertools.chain(*captions), options.min_count), options.cell,
+        features.shape[-1], options.wordvec_dim, options.hidden_dim, options.dropout,
+    )  # fmt: skip
+    model.standardise(features[:: len(features) // 600 + 1].astype("float32"))
+    return model.to(options.device)
+
+
+def finetune(options):
+    """Teach the last layers of an image encoder which words people use of pictures.
+
+    The encoder that `train --tuned` takes is written to a folder.
+    """
+    from helpers import distributed
+
+    fields = [field.name for field in dataclasses.fields(TrainingSettings)]
+    settings = TrainingSettings(**{name: getattr(options, name) for name in fields})
+    folder = _run_folder(options, f"{Path(options.data).name}-encoder")
+    with distributed.together(options.device) as options.device:
+        _finetune(options, settings, folder)
+
+
+def _finetune(options, settings, folder):
+    from safetensors.torch import save
+
+    from helpers import distributed, finetuning, training
+    from helpers.encoder import ImageEncoder
+    from helpers.examples import CaptionExamples
+    from helpers.features import encode_features
+    from helpers.files import atomic_write
+    from helpers.plots import learning_curves
+    from helpers.vocabulary import Vocabulary
+
+    encoder = ImageEncoder(
+        options.backbone, options.weights, image_size=options.image_size,
+        stride=finetuning.STRIDE,
+    ).to(options.device)  # fmt: skip
+    with distributed.first_alone():
+        data = _opened(options, "train")
+        views = finetuning.Views(data, options.views, settings.seed)
+        features = encode_features(views, encoder, options.cache)
+        val_data = _opened(options, "val")
+        val_features = encode_features(val_data, encoder, options.cache)
+    vocabulary = Vocabulary.build(itertools.chain(*data.captions), options.min_count)
+    examples = finetuning.ViewExamples(options.views, features, views.captions, vocabulary)
+    val_examples = CaptionExamples(val_features, val_data.captions, vocabulary)
+    training.set_seed(settings.seed)
+    model = finetuning.WordPredictor(encoder, examples, vocabulary).to(options.device)
+
+    def keep(model, _):
+        with atomic_write(folder / "encoder.safetensors") as path:
+            path.write_bytes(save(model.tuned_layers()))
+
+    history = training.train(
+        model, examples, lambda model: finetuning.word_scores(model, val_examples), settings,
+        folder, options.resume, on_best=keep,
+    )  # fmt: skip
+    if distributed.is_first():
+        learning_curves({options.backbone: history}, "mAP").savefig(folder / "curves.png")
+    best = max(history, key=lambda record: record["mAP"])
+    print(f"best epoch {best['epoch']}: mAP {best['mAP']:.4f} on {val_data.split}")
+    print(f"tuned layers in {folder / 'encoder.safetensors'}")
 
 
 def evaluate(options):
@@ -169,19 +247,27 @@ def _encoder(options, pool):
     from helpers.encoder import ImageEncoder
 
     return ImageEncoder(
-        options.backbone, options.weights, pool, options.image_size, stride=options.stride
-    ).to(options.device)
+        options.backbone, options.weights, pool, options.image_size, stride=options.stride,
+        tuned=options.tuned,
+    ).to(options.device)  # fmt: skip
 
 
 def _encoded(options, encoder, split):
     """Open a split and its features, encoded first where no earlier command did."""
-    from helpers.coco import load_captions
     from helpers.features import encode_features
+
+    data = _opened(options, split)
+    return data, encode_features(data, encoder, options.cache)
+
+
+def _opened(options, split):
+    """Open a split of the options' data set, and say what it holds."""
+    from helpers.coco import load_captions
 
     data = load_captions(options.data, split, options.format, options.strict)
     data = data.subset(options.limit) if options.limit else data
     print(data)
-    return data, encode_features(data, encoder, options.cache)
+    return data
 
 
 def _parser():
@@ -206,23 +292,25 @@ def _parser():
 
     command = _command(commands, train, "train a captioner on your own data")
     _data_options(command)
-    command.add_argument("--out", metavar="DIR", help="where to, runs/DATA-CELL if not given")
-    command.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    _run_options(command, "runs/DATA-CELL")
+    command.add_argument(
+        "--start", metavar="MODEL", help="a trained captioner to start from; its encoder, sizes "
+        "and words stay, whatever the options for them say",
+    )  # fmt: skip
     command.add_argument("--cell", choices=("rnn", "lstm", "attn"), default="lstm")
     command.add_argument(
-        "--backbone", default="efficientnet_lite0",
-        help="image encoder: efficientnet_lite0, efficientnet_lite2, regnet_x_400mf or resnet152",
-    )  # fmt: skip
-    command.add_argument("--weights", metavar="FILE", help="the encoder's, instead of its own")
-    command.add_argument("--image-size", type=int, help="side of its pictures, if not its own")
+        "--tuned", metavar="FILE", help="the encoder's layers that `finetune` wrote"
+    )
     command.add_argument("--stride", type=int, default=32, help="pixels between positions")
     command.add_argument("--wordvec-dim", type=int, default=256, help="size of a word vector")
     command.add_argument("--hidden-dim", type=int, default=512, help="size of the hidden state")
     command.add_argument("--dropout", type=float, default=0.5, help="dropped share, in [0, 1)")
-    command.add_argument("--min-count", type=int, default=MIN_COUNT, help="rarer words: <UNK>")
-    for field in dataclasses.fields(TrainingSettings):
-        option, text = f"--{field.name.replace('_', '-')}", field.metadata["help"]
-        command.add_argument(option, type=type(field.default), default=field.default, help=text)
+
+    command = _command(commands, finetune, "teach an image encoder the words of captions")
+    _data_options(command)
+    _run_options(command, "runs/DATA-encoder")
+    command.add_argument("--views", type=int, default=4, help="of each picture, mirrored and cut")
+    command.set_defaults(learning_rate=2e-4, weight_decay=0.05, epochs=4)
 
     command = _command(commands, evaluate, "score a captioner against reference captions")
     _model_option(command)
@@ -234,6 +322,22 @@ def _parser():
     survey.add_command(commands)
     downloads.add_command(commands)
     return parser
+
+
+def _run_options(command, folder):
+    """Add what `train` and `finetune` share."""
+    command.add_argument("--out", metavar="DIR", help=f"where to, {folder} if not given")
+    command.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    command.add_argument(
+        "--backbone", default="efficientnet_lite0",
+        help="image encoder: efficientnet_lite0, efficientnet_lite2, regnet_x_400mf or resnet152",
+    )  # fmt: skip
+    command.add_argument("--weights", metavar="FILE", help="the encoder's, instead of its own")
+    command.add_argument("--image-size", type=int, help="side of its pictures, if not its own")
+    command.add_argument("--min-count", type=int, default=MIN_COUNT, help="rarer words: <UNK>")
+    for field in dataclasses.fields(TrainingSettings):
+        option, text = f"--{field.name.replace('_', '-')}", field.metadata["help"]
+        command.add_argument(option, type=type(field.default), default=field.default, help=text)
 
 
 def _command(commands, function, text):

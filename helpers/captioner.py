@@ -69,7 +69,7 @@ class CaptioningRNN(nn.Module):
             self.feature_mean.copy_(channels.mean(0))
             self.feature_std.copy_(channels.std(0).clamp(min=1e-3))
 
-    def forward(self, features, captions, label_smoothing=0.0):
+    def forward(self, features, captions, label_smoothing=0.0, weights=None):
         """Return the loss of predicting each word of the captions from the words before it.
 
         Inputs:
@@ -77,13 +77,15 @@ class CaptioningRNN(nn.Module):
             captions: ids from <START> to <END>, padded with <NULL>, (N, T + 1); K = N / I
                 captions in a row belong to one image
             label_smoothing: in [0, 1)
+            weights: what each caption's loss is multiplied by, (N,); 1 if None
         Returns: loss, summed over time and averaged over the batch, in nats per caption
         Raises: ValueError for features of the wrong shape.
         """
         inputs, targets, mask = shift_captions(captions)  # (N, T) each
         x = self.dropout(self.embed(inputs))  # (N, T, E)
         h = self.dropout(self._run(x, self._project(features)))  # (N, T, H)
-        return temporal_word_loss(h, self.score.W, self.score.b, targets, mask, label_smoothing)
+        W, b = self.score.W, self.score.b
+        return temporal_word_loss(h, W, b, targets, mask, label_smoothing, weights)
 
     def start(self, features):
         """Start decoding.

@@ -46,7 +46,9 @@ def greedy(model, features, max_length=20):
 
 
 @torch.inference_mode()
-def sample(model, features, temperature=1.0, top_k=None, top_p=None, seed=0, max_length=20):
+def sample(
+    model, features, temperature=1.0, top_k=None, top_p=None, seed=0, max_length=20, copies=1
+):
     """Draw each word at random, from the softmax of scores / temperature.
 
     Inputs:
@@ -56,7 +58,8 @@ def sample(model, features, temperature=1.0, top_k=None, top_p=None, seed=0, max
         top_p: draw from the fewest words that hold this share of the probability, in (0, 1]
             (Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration")
         seed: of the random numbers
-    Returns: list of N `Caption`s
+        copies: captions per image
+    Returns: list of N * copies `Caption`s, those of an image in a row
     Raises: ValueError for a value out of range.
     """
     if not temperature > 0:
@@ -68,7 +71,10 @@ def sample(model, features, temperature=1.0, top_k=None, top_p=None, seed=0, max
     generator = torch.Generator(device=features.device).manual_seed(seed)
 
     def choose(log_probs):
-        probs, words = (log_probs / temperature).softmax(1).sort(dim=1, descending=True)
+        probs = (log_probs / temperature).softmax(1)
+        if top_k is None and top_p is None:
+            return torch.multinomial(probs, 1, generator=generator)[:, 0]
+        probs, words = probs.sort(dim=1, descending=True)
         if top_k is not None:
             probs[:, top_k:] = 0
         if top_p is not None:
@@ -77,7 +83,7 @@ def sample(model, features, temperature=1.0, top_k=None, top_p=None, seed=0, max
         drawn = torch.multinomial(probs, 1, generator=generator)
         return words.gather(1, drawn)[:, 0]
 
-    return _decode(model, features, max_length, choose)
+    return _decode(model, features, max_length, choose, copies)
 
 
 @torch.inference_mode()
@@ -158,10 +164,11 @@ def replay(model, features, ids):
     return torch.stack(rows)
 
 
-def _decode(model, features, max_length, choose):
+def _decode(model, features, max_length, choose, copies=1):
     """Decode one word after the other; `choose` picks words (N,) from log-probs (N, V)."""
     _check_length(max_length)
     state, A = model.start(features)
+    state = tuple(s.repeat_interleave(copies, 0) for s in state)
     words = torch.full((state[0].shape[0],), START, device=state[0].device)
     total = torch.zeros(len(words), device=words.device)
     ids, alphas = [], []

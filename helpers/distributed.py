@@ -61,9 +61,14 @@ def processes():
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
+def rank():
+    """Return this process's number; 0 without torchrun."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
 def is_first():
     """Tell whether this process is the one that prints and writes files."""
-    return not dist.is_initialized() or dist.get_rank() == 0
+    return rank() == 0
 
 
 @contextlib.contextmanager

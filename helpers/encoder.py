@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageOps
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from helpers.backbones import BACKBONES
+from helpers.files import DataError
 
 
 def load_pixels(image, size=224):
@@ -38,13 +41,14 @@ class ImageEncoder(nn.Module):
             earlier one of an EfficientNet, whose positions have seen less of what is around them
         image_size: side of the square pictures in pixels; None for the backbone's own
         trainable: keep gradients, for fine-tuning
+        tuned: a file of layers that `python -m helpers finetune` wrote, in the place of these
     Raises: ValueError for an unknown backbone, a stride that it does not have or a size that no
         picture has; DataError for weights that cannot be had.
     """
 
     def __init__(
         self, backbone="efficientnet_lite0", weights=None, pool=False, image_size=None,
-        trainable=False, stride=32,
+        trainable=False, stride=32, tuned=None,
     ):  # fmt: skip
         super().__init__()
         if backbone not in BACKBONES:
@@ -54,15 +58,21 @@ class ImageEncoder(nn.Module):
         spec = BACKBONES[backbone]
         self.backbone, self.pool, self.stride = backbone, pool, stride
         self.image_size = image_size or spec.image_size
-        self.weights = str(Path(weights).resolve()) if weights else None
+        self.weights, self.tuned = (
+            str(Path(file).resolve()) if file else None for file in (weights, tuned)
+        )
         self.feature_dim, self.trainable = spec.feature_dim, trainable
         keep_normalisation(self, spec.mean, spec.std)
         self.network = spec.build(weights)
         if stride != 32:
             self.layer, self.feature_dim = _layer_of_stride(self.network, stride)
+        if trainable and tuned:
+            raise ValueError("tuned: these layers come without the norms that trainable keeps")
         if not trainable:
             self.network.eval().requires_grad_(False)
             _fold_batch_norm(self.network)
+        if tuned:
+            _fill_layers(self.network, tuned)
         self.network.to(memory_format=torch.channels_last)  # twice as fast on a CPU
 
     def train(self, mode=True):
@@ -151,6 +161,18 @@ def fingerprint(settings, network):
     for tensor in network.state_dict().values():
         digest.update(tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
+
+
+def _fill_layers(network, file):
+    """Put a file's layers into the place of a network's own, which has its norms folded."""
+    try:
+        layers = {name: tensor.float() for name, tensor in load_file(file).items()}
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"{file}: cannot be read ({error}); fine-tune the encoder again") from error
+    own = {name: tensor.shape for name, tensor in network.state_dict().items()}
+    if not layers or any(own.get(name) != tensor.shape for name, tensor in layers.items()):
+        raise DataError(f"{file}: holds layers of another encoder")
+    network.load_state_dict(layers, strict=False)
 
 
 def _fold_batch_norm(module):

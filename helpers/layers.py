@@ -74,15 +74,16 @@ temporal_softmax_loss = bridge(
 
 
 def _scaled(dloss, gradients):
-    return *(dloss * gradient for gradient in gradients), None, None, None, None
+    return *(dloss * gradient for gradient in gradients), None, None, None, None, None
 
 
 _word_loss = bridge(kernels.temporal_word_loss, _scaled)
 
 
-def temporal_word_loss(h, W, b, y, mask, label_smoothing=0.0):
+def temporal_word_loss(h, W, b, y, mask, label_smoothing=0.0, weights=None):
     """Score hidden states and compare with the words, as `kernels.temporal_word_loss` does."""
-    return _word_loss(h, W, b, y, mask, label_smoothing, torch.is_grad_enabled())
+    with_gradients = torch.is_grad_enabled()
+    return _word_loss(h, W, b, y, mask, label_smoothing, weights, with_gradients)
 
 
 class _Cell(nn.Module):

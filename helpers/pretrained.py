@@ -1,4 +1,7 @@
-"""Trained captioners on disk: a folder with config.json, vocab.json and model.safetensors."""
+"""Trained captioners on disk: a folder with config.json, vocab.json and model.safetensors.
+
+Where the encoder was fine-tuned, encoder.safetensors has the layers that changed.
+"""
 
 from pathlib import Path
 
@@ -20,6 +23,7 @@ __all__ = [
 ]  # fmt: skip
 FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
 DEFAULT = "flickr8k-attn"
+TUNED = "encoder.safetensors"  # the encoder's tuned layers, where it has some
 
 
 class Captioner:
@@ -54,12 +58,17 @@ def save_captioner(folder, model, encoder):
     Inputs:
         folder: where to, made where missing
         model: CaptioningRNN
-        encoder: ImageEncoder; its ImageNet weights are not written, only its settings
+        encoder: ImageEncoder; its ImageNet weights are not written, only its settings and the
+            layers that were tuned
     """
     folder = Path(folder)
     model.vocabulary.save(folder / "vocab.json")
     fields = ("backbone", "weights", "pool", "image_size", "stride")
     encoder_config = {name: getattr(encoder, name) for name in fields}
+    if encoder.tuned:
+        with atomic_write(folder / TUNED) as path:
+            path.write_bytes(Path(encoder.tuned).read_bytes())
+        encoder_config["tuned"] = TUNED
     write_json(folder / "config.json", {"model": model.sizes, "encoder": encoder_config})
     with atomic_write(folder / "model.safetensors") as path:
         path.write_bytes(save({k: v.contiguous() for k, v in model.state_dict().items()}))
@@ -86,6 +95,8 @@ def load_captioner(name=DEFAULT, device="cpu"):
     try:
         with torch.device("meta"):  # a wrong size must not take all the memory
             model = CaptioningRNN(vocabulary, **sizes["model"])
+        if "tuned" in sizes["encoder"]:
+            sizes["encoder"]["tuned"] = folder / TUNED
         encoder = ImageEncoder(**sizes["encoder"])
     except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise DataError(f"{config}: not the configuration of a captioner ({error!r})") from error

@@ -25,11 +25,16 @@ class TrainingSettings:
     learning_rate: float = _option(1e-3, "peak of the one-cycle schedule")
     weight_decay: float = _option(1e-2, "of AdamW")
     label_smoothing: float = _option(0.1, "share of the target spread over all words, in [0, 1)")
+    samples: int = _option(
+        0,
+        "captions to sample per image and to learn from by their CIDEr-D "
+        "(self-critical training); 0 to learn from people's captions",
+    )
     clip_norm: float = _option(5.0, "largest norm of the gradient of all weights")
     max_words: int = _option(25, "longer captions are cut")
     averaging: float = _option(0.0, "decay of the running mean of the weights, 0 for none")
     precision: str = _option("float32", "float32, or bf16 for mixed precision")
-    patience: int = _option(3, "stop after so many epochs without a better validation BLEU-4")
+    patience: int = _option(3, "stop after so many epochs without a better validation score")
     seed: int = _option(0, "of all random numbers")
     save_seconds: float = _option(300.0, "write a checkpoint this often within an epoch")
 
@@ -38,6 +43,8 @@ class TrainingSettings:
         for name in (*positive, "save_seconds"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
+        if self.samples < 0 or self.samples == 1:  # one has no others to be compared with
+            raise ValueError(f"samples must be 0, or 2 or more, not {self.samples}")
         for name in ("label_smoothing", "averaging"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must be in [0, 1), not {getattr(self, name)}")

@@ -20,85 +20,29 @@ from helpers.decoding import greedy
 from helpers.features import ahead, read_rows
 from helpers.files import DataError, atomic_write, remove_leftovers
 from helpers.metrics import bleu
+from helpers.self_critical import CiderReward, sampled_captions
 from helpers.settings import TrainingError
-from helpers.vocabulary import pad_captions
 
 
-def set_seed(seed, *more):
+def set_seed(*numbers):
     """Seed torch's global generators (dropout, initial weights) from some integers."""
-    torch.manual_seed(np.random.SeedSequence([seed, *more]).generate_state(1, np.uint64)[0].item())
+    torch.manual_seed(_seed(*numbers))
 
 
-class CaptionExamples(torch.utils.data.Dataset):
-    """One example per caption: the image's features and the caption's ids.
-
-    Inputs:
-        features: array or memory map, one row per image, (I, ...)
-        captions: for each image a list of captions (text)
-        vocabulary: Vocabulary
-        max_words: longer captions are cut
-    """
-
-    def __init__(self, features, captions, vocabulary, max_words=25):
-        if len(features) != len(captions):
-            raise ValueError(f"{len(features)} rows of features for {len(captions)} images")
-        self.features = features
-        self.rows = np.repeat(np.arange(len(captions)), [len(several) for several in captions])
-        self.ids = [vocabulary.encode(c, max_words + 2) for several in captions for c in several]
-
-    def __len__(self):
-        return len(self.ids)
-
-    def batch(self, indices):
-        """Say what a batch is made of.
-
-        Inputs: indices: of the batch's examples, (N,)
-        Returns: rows of I images, (I,), and caption ids (N, T) padded; K = N / I captions in a row
-            belong to one image
-        """
-        rows = self.rows[indices]
-        K = np.count_nonzero(rows == rows[0])
-        images = rows[::K]
-        if not np.array_equal(rows, images.repeat(K)):
-            images = rows  # each caption with a copy of its image
-        return images, torch.from_numpy(pad_captions([self.ids[i] for i in indices]))
-
-    def read(self, images):
-        """Read features. Inputs: images: rows of I images. Returns: tensor (I, ...), float32."""
-        return torch.from_numpy(read_rows(self.features, images))
-
-    def __getitems__(self, indices):
-        """Return a whole batch: features (I, ...) and caption ids (N, T), see `batch`."""
-        images, captions = self.batch(indices)
-        return self.read(images), captions
-
-    def batches(self, batch_size, seed, epoch):
-        """Shuffle images into batches; all captions of an image stand together.
-
-        The images of a batch have the same number of captions, so that they can share features.
-
-        Inputs: batch_size: captions per batch, about; seed, epoch: what the order depends on
-        Returns: list of integer arrays of examples, in the order of training
-        """
-        rng = np.random.default_rng([seed, epoch])
-        _, starts, counts = np.unique(self.rows, return_index=True, return_counts=True)
-        batches = []
-        for K in np.unique(counts):
-            first = rng.permutation(starts[counts == K])  # of each image's K captions
-            images = max(1, batch_size // K)
-            for several in np.split(first, np.arange(images, len(first), images)):
-                batches.append((several[:, None] + np.arange(K)).ravel())
-        return [batches[i] for i in rng.permutation(len(batches))]
+def _seed(*numbers):
+    """Make one seed of some integers, each of which changes it all."""
+    return np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0].item()
 
 
-def validation_scores(model, features, references, batch_size=256):
+def validation_scores(model, features, references, metric=bleu, batch_size=256):
     """Caption images greedily and score the captions: never with the true words as input.
 
     Inputs:
         model: CaptioningRNN
         features: one row per image, (I, ...)
         references: for each image a list of captions (text)
-    Returns: dict from "BLEU-1" ... "BLEU-4" to a score in [0, 1]
+        metric: function of references and captions, such as `metrics.score_captions`
+    Returns: dict from the metric's names to scores, "BLEU-4" or another one last
     """
     model.eval()
     device = next(model.parameters()).device
@@ -106,7 +50,7 @@ def validation_scores(model, features, references, batch_size=256):
     for start in range(0, len(features), batch_size):
         rows = np.arange(start, min(start + batch_size, len(features)))
         captions += greedy(model, torch.from_numpy(read_rows(features, rows)).to(device))
-    return bleu(references, [caption.text for caption in captions])
+    return metric(references, [caption.text for caption in captions])
 
 
 def train(model, examples, validate, settings, folder=None, resume=False, on_best=None,
@@ -122,8 +66,9 @@ def train(model, examples, validate, settings, folder=None, resume=False, on_bes
         resume: go on from the folder's last.pt, where there is one
         on_best: called with the model and the epoch's record after each best epoch
         progress: show a progress bar
-    Returns: list of one record per epoch: epoch, loss (nats per caption), captions/s, seconds
-        of training, waited (share of them in which the data were not ready), and the scores
+    Returns: list of one record per epoch: epoch, loss (nats per caption) or, in self-critical
+        training, reward (CIDEr-D of the sampled captions), captions/s, seconds of training,
+        waited (share of them in which the data were not ready), and the scores
     Raises: TrainingError naming the step where the loss is not finite, or the checkpoint that
         cannot be written; DataError for a checkpoint that is broken or of other settings.
     """
@@ -151,8 +96,9 @@ def _train_epoch(run, examples, progress):
 
     def load(batch):
         images, captions = examples.batch(batch)
-        share = distributed.share(len(images), len(captions))
-        return share, examples.read(images[share.images]), captions[share.captions]
+        share = distributed.share(len(images), len(images) * settings.samples or len(captions))
+        images = images[share.images]
+        return share, images, examples.read(images), captions[share.captions]
 
     run.model.train()
     bar = tqdm(
@@ -161,10 +107,10 @@ def _train_epoch(run, examples, progress):
     )  # fmt: skip
     with bar:
         ended = time.perf_counter()
-        for share, features, captions in ahead(load, batches[first:]):
+        for share, images, features, captions in ahead(load, batches[first:]):
             run.waited += time.perf_counter() - ended
-            loss = run.update(features.to(device), captions.to(device), share)
-            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            value = run.update(features.to(device), captions.to(device), images, share)
+            bar.set_postfix({run.measure: f"{value:.3f}"}, refresh=False)
             bar.update()
             run.seconds += time.perf_counter() - ended
             ended = time.perf_counter()
@@ -177,6 +123,8 @@ class _Run:
 
     def __init__(self, model, examples, settings, folder):
         self.model, self.settings, self.captions = model, settings, len(examples)
+        self.reward = CiderReward(examples.references()) if settings.samples else None
+        self.measure = "reward" if settings.samples else "loss"
         self.steps_per_epoch = len(examples.batches(settings.batch_size, settings.seed, 0))
         self.optimizer = torch.optim.AdamW(
             model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
@@ -192,7 +140,7 @@ class _Run:
         )
         self.network = distributed.distribute(model)
         self.step, self.history = 0, []
-        self.loss_sum, self.seen, self.seconds, self.waited = 0.0, 0, 0.0, 0.0  # in this epoch
+        self.sum, self.seen, self.seconds, self.waited = 0.0, 0, 0.0, 0.0  # in this epoch
         self.best_score, self.best_weights, self.best_epoch = -math.inf, None, 0
         self.checkpoint = Path(folder) / "last.pt" if folder else None
         self.saved_at = time.monotonic()
@@ -204,34 +152,43 @@ class _Run:
         epochs = len(self.history)
         return epochs >= self.settings.epochs or epochs - self.best_epoch >= self.settings.patience
 
-    def update(self, features, captions, share):
-        """Take one step with this process's share. Returns: the batch's loss, nats per caption."""
-        set_seed(self.settings.seed, self.step)
+    def update(self, features, captions, images, share):
+        """Take one step with this process's share. Returns: the batch's loss or reward."""
+        settings = self.settings
+        smoothing, weights, value = settings.label_smoothing, None, None
+        if self.reward:
+            seed = _seed(settings.seed, self.step, distributed.rank())
+            captions, weights, value = sampled_captions(
+                self.model, features, self.reward, images, settings.samples, seed,
+                settings.max_words,
+            )  # fmt: skip
+            smoothing = 0.0
+        set_seed(settings.seed, self.step)
         distributed.take_share(self.model, share)
-        bf16 = self.settings.precision == "bf16"
+        bf16 = settings.precision == "bf16"
         with torch.autocast(features.device.type, torch.bfloat16, enabled=bf16):
-            loss = self.network(features, captions, self.settings.label_smoothing) * share.weight
-        value = distributed.mean(loss.item())
-        if not math.isfinite(value):
+            loss = self.network(features, captions, smoothing, weights) * share.weight
+        if not math.isfinite(distributed.mean(loss.item())):
             raise TrainingError(
-                f"the loss is {value} at step {self.step}; try a smaller learning rate"
+                f"the loss is {loss.item()} at step {self.step}; try a smaller learning rate"
             )
+        value = distributed.mean(loss.item() if value is None else value * share.weight)
         self.optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip_norm)
         self.optimizer.step()
         self.schedule.step()
         self.averaged.update_parameters(self.model)
         self.step += 1
         self.seen += share.total
-        self.loss_sum += value * share.total
+        self.sum += value * share.total
         return value
 
     def record(self):
         """Return what the epoch that ends now was like."""
         return {
             "epoch": len(self.history) + 1,
-            "loss": self.loss_sum / self.captions,
+            self.measure: self.sum / self.seen,
             "captions/s": round(self.seen / self.seconds, 1),
             "seconds": round(self.seconds, 1),
             "waited": round(self.waited / self.seconds, 3),
@@ -240,7 +197,7 @@ class _Run:
     def finish_epoch(self, record, on_best):
         """Note an epoch's record, keep its weights where it is the best, write the checkpoint."""
         self.history.append(record)
-        self.loss_sum, self.seen, self.seconds, self.waited = 0.0, 0, 0.0, 0.0
+        self.sum, self.seen, self.seconds, self.waited = 0.0, 0, 0.0, 0.0
         score, averaged = list(record.values())[-1], self.averaged.module
         if score > self.best_score:
             self.best_score, self.best_epoch = score, len(self.history)
@@ -293,6 +250,6 @@ class _Run:
 
     _modules = ("model", "averaged", "optimizer", "schedule")
     _fields = (
-        "step", "history", "loss_sum", "seen", "seconds", "waited", "best_score", "best_weights",
+        "step", "history", "sum", "seen", "seconds", "waited", "best_score", "best_weights",
         "best_epoch",
     )  # fmt: skip

@@ -17,8 +17,9 @@ import torch
 import torch._dynamo  # the optimizer would import it in each process that is to be killed
 from small import CAPTIONS, VOCABULARY, small_features, small_model
 
+from helpers.examples import CaptionExamples
 from helpers.settings import TrainingSettings
-from helpers.training import CaptionExamples, train, validation_scores
+from helpers.training import train, validation_scores
 
 KILLS = 10
 TIMES = ("seconds", "captions/s", "waited")

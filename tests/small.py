@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from helpers.captioner import CaptioningRNN
-from helpers.training import CaptionExamples, set_seed
+from helpers.examples import CaptionExamples
+from helpers.training import set_seed
 from helpers.vocabulary import Vocabulary
 
 FEATURE_DIM, POSITIONS = 6, 5

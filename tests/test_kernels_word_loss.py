@@ -54,6 +54,27 @@ def test_gradients_by_central_differences(label_smoothing):
 
 
 @kinds
+@smoothings
+@blocks
+def test_a_weighted_caption_counts_so_many_times(convert, label_smoothing, block, monkeypatch):
+    monkeypatch.setattr(word_loss, "BLOCK", block)
+    h, W, b, y, mask = arguments(convert)
+    weights = convert(np.array([0.5, -2.0, 0.0]))
+    loss, (dh, dW, db) = temporal_word_loss(h, W, b, y, mask, label_smoothing, weights)
+    alone = [
+        temporal_word_loss(h[n : n + 1], W, b, y[n : n + 1], mask[n : n + 1], label_smoothing)
+        for n in range(3)
+    ]  # fmt: skip
+    expected = sum(weight * one[0] for weight, one in zip(weights, alone, strict=True)) / 3
+    check_norm("loss", loss, expected, 1e-13)
+    for got, place in ((dW, 1), (db, 2)):
+        parts = zip(weights, alone, strict=True)
+        check_norm("dW, db", got, sum(w * one[1][place] for w, one in parts) / 3, 1e-13)
+    for n, one in enumerate(alone):
+        np.testing.assert_allclose(dh[n], weights[n] * one[1][0][0] / 3, rtol=0, atol=1e-15)
+
+
+@kinds
 def test_the_loss_alone_is_the_same_loss(convert):
     loss, _ = temporal_word_loss(*arguments(convert))
     alone, gradients = temporal_word_loss(*arguments(convert), with_gradients=False)
@@ -98,10 +119,11 @@ def test_huge_scores_do_not_overflow_and_nothing_is_modified(convert):
         (3, np.full((3, 4), 7), ValueError, r"^y must hold ids in \[0, 7\)"),
         (4, np.ones((3, 4)), TypeError, "^mask must hold booleans"),
         (5, 1.0, ValueError, r"^label_smoothing must be in \[0, 1\)"),
+        (6, np.ones(4), ValueError, "^weights must have shape"),
     ],
 )
 def test_a_bad_argument_is_named(position, value, error, message):
-    values = [*arguments(), 0.0]
+    values = [*arguments(), 0.0, None]
     values[position] = value
     with pytest.raises(error, match=message):
         temporal_word_loss(*values)

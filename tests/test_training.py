@@ -14,9 +14,10 @@ import torch
 from old_files import Payload
 from small import CAPTIONS, VOCABULARY, small_examples, small_features, small_model
 
+from helpers.examples import CaptionExamples
 from helpers.files import DataError
 from helpers.settings import TrainingError, TrainingSettings
-from helpers.training import CaptionExamples, set_seed, train, validation_scores
+from helpers.training import set_seed, train, validation_scores
 
 ROOT = Path(__file__).parents[1]
 TIMES = ("seconds", "captions/s", "waited")

@@ -13,7 +13,7 @@ from helpers.kernels.temporal import check_targets
 BLOCK = 2**22  # scores at a time, 16 MB in float32: larger arrays are given back and cleared anew
 
 
-def temporal_word_loss(h, W, b, y, mask, label_smoothing=0.0, with_gradients=True):
+def temporal_word_loss(h, W, b, y, mask, label_smoothing=0.0, weights=None, with_gradients=True):
     """Do `temporal_affine_forward`, `temporal_softmax_loss` and `temporal_affine_backward` in one.
 
     Positions outside the mask are not even scored.
@@ -22,6 +22,7 @@ def temporal_word_loss(h, W, b, y, mask, label_smoothing=0.0, with_gradients=Tru
         h: hidden states, (N, T, H)
         W, b: weights of the scores, (H, V) and (V,)
         y, mask, label_smoothing: as for `temporal_softmax_loss`
+        weights: what each caption's loss is multiplied by, (N,), of any sign; 1 if None
         with_gradients: False to compute the loss alone, in a third of the time
     Returns:
         loss: scalar, in nats per caption
@@ -32,6 +33,10 @@ def temporal_word_loss(h, W, b, y, mask, label_smoothing=0.0, with_gradients=Tru
     N, T, V = (sizes[letter] for letter in "NTV")
     check_targets(y, mask, (N, T, V), h, label_smoothing)
     states, targets = h[mask], y[mask]  # (M, H), (M,)
+    shares = xp.full_like(states[:, :1], 1 / N)  # of each position in the loss, (M, 1)
+    if weights is not None:
+        check_arguments(h=(h, "N T H"), weights=(weights, "N"))
+        shares *= xp.broadcast_to(weights[:, None], mask.shape)[mask][:, None]
     loss, dstates = xp.sum(states[:0]), xp.zeros_like(states)
     dW, db = xp.zeros_like(W), xp.zeros_like(b)
     W = narrowed(W)
@@ -39,9 +44,10 @@ def temporal_word_loss(h, W, b, y, mask, label_smoothing=0.0, with_gradients=Tru
     for start in range(0, states.shape[0], rows):
         block = slice(start, start + rows)
         scores = states[block] @ W + b  # (rows, V)
-        loss += _loss_in_place(xp, scores, targets[block], label_smoothing) / N
+        losses = _losses_in_place(xp, scores, targets[block], label_smoothing)  # (rows, 1)
+        loss += xp.sum(losses * shares[block])
         if with_gradients:
-            scores /= N
+            scores *= shares[block]
             db += xp.sum(scores, axis=0)
             dscores = narrowed(scores)
             dstates[block] = dscores @ W.T
@@ -51,20 +57,20 @@ def temporal_word_loss(h, W, b, y, mask, label_smoothing=0.0, with_gradients=Tru
     return loss, (dh, dW, db)
 
 
-def _loss_in_place(xp, scores, y, label_smoothing):
-    """Return the loss, summed over rows; scores become its gradient.
+def _losses_in_place(xp, scores, y, label_smoothing):
+    """Return the loss of each row, (M, 1); scores become its gradient.
 
     Inputs: scores (M, V), y (M,), label_smoothing as for `temporal_softmax_loss`
     """
     rows, V = xp.arange(y.shape[0], device=compat.device(scores)), scores.shape[1]
     scores -= xp.max(scores, axis=1, keepdims=True)
-    wanted = (1 - label_smoothing) * xp.sum(scores[rows, y])
+    wanted = (1 - label_smoothing) * scores[rows, y][:, None]
     if label_smoothing:
-        wanted += label_smoothing / V * xp.sum(scores)
+        wanted += label_smoothing / V * xp.sum(scores, axis=1, keepdims=True)
     xp.exp(scores, out=scores)
     sums = xp.sum(scores, axis=1, keepdims=True)  # (M, 1)
     scores /= sums
     if label_smoothing:
         scores -= label_smoothing / V
     scores[rows, y] -= 1 - label_smoothing
-    return xp.sum(xp.log(sums)) - wanted
+    return xp.log(sums) - wanted

@@ -6,7 +6,7 @@ from helpers.plots.style import COLORS, use_style
 
 
 def learning_curves(histories, score="BLEU-4"):
-    """Draw the loss and a validation score against epochs, one line per run.
+    """Draw the loss (or the reward) and a validation score against epochs, one line per run.
 
     Where the records hold a "validation loss", it is drawn too, dashed.
 
@@ -17,16 +17,19 @@ def learning_curves(histories, score="BLEU-4"):
     """
     use_style()
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
+    first = next(iter(histories.values()))[0]
+    measure = "loss" if "loss" in first else "reward"
     for name, history in histories.items():
         epochs = [record["epoch"] for record in history]
-        losses = [record["loss"] for record in history]
+        losses = [record[measure] for record in history]
         (line,) = left.plot(epochs, losses, marker=".", label=name)
         if "validation loss" in history[0]:
             losses = [record["validation loss"] for record in history]
             left.plot(epochs, losses, "--", color=line.get_color(), label=f"{name}, validation")
         right.plot(epochs, [record[score] for record in history], marker=".", label=name)
-    title = "Loss" if "validation loss" in history[0] else "Training loss"
-    left.set(title=title, xlabel="epoch", ylabel="nats per caption")
+    title = "Loss" if "validation loss" in first else f"Training {measure}"
+    unit = "nats per caption" if measure == "loss" else "CIDEr-D of sampled captions"
+    left.set(title=title, xlabel="epoch", ylabel=unit)
     right.set(title="Validation score", xlabel="epoch", ylabel=f"{score} (0 to 1)")
     right.set_ylim(bottom=0)
     for axes in (left, right):

@@ -1,0 +1,178 @@
+"""Fine-tuning of an image encoder: its last layers learn which words people use of a picture.
+
+ImageNet's classes are breeds and tools; captions speak of jumping, crowds and red shirts. Wu et
+al. 2016, "What Value Do Explicit High Level Concepts Have in Vision to Language Problems?"
+"""
+
+from collections import Counter
+from math import isqrt
+
+import numpy as np
+import torch
+from PIL import ImageOps
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from helpers.examples import CaptionExamples
+from helpers.vocabulary import SPECIAL_WORDS
+
+STRIDE = 16  # what comes after the encoder's last layer of this stride is tuned
+SMALLEST = 0.5  # share of the picture that a random cut keeps, at least
+
+
+class Views:
+    """Several views of each picture: as it is, mirrored, and cut at random, both ways round.
+
+    To `encode_features` and `CaptionExamples` it is a data set.
+
+    Inputs: data: CaptionedImages, I pictures; views: V, how many of each; seed: of the cuts
+    """
+
+    def __init__(self, data, views, seed=0):
+        self.data, self.seed = data, seed
+        self.name, self.split = f"{data.name}-{views}-views", data.split
+        self.captions = data.captions * views
+
+    def __len__(self):
+        return len(self.captions)
+
+    def image(self, i):
+        """Open view i // I of picture i % I. Returns: PIL image, RGB."""
+        view, i = divmod(i, len(self.data))
+        image = self.data.image(i)
+        if view >= 2:
+            rng = np.random.default_rng([self.seed, view, i])
+            share = rng.uniform(SMALLEST, 1) ** 0.5
+            width, height = (max(1, round(share * side)) for side in image.size)
+            left = rng.integers(image.width - width + 1)
+            top = rng.integers(image.height - height + 1)
+            image = image.crop((left, top, left + width, top + height))
+        return ImageOps.mirror(image) if view % 2 else image
+
+    def fingerprint(self, i):
+        """Return what changes with the view, its cut and the picture's file."""
+        view, i = divmod(i, len(self.data))
+        return f"{self.data.fingerprint(i)} {view} {self.seed}"
+
+
+class ViewExamples(CaptionExamples):
+    """Captions and views of images; each view of an image is seen once in V epochs.
+
+    Inputs: views: V; others as for `CaptionExamples`, with I * V rows and lists of captions
+    """
+
+    def __init__(self, views, *arguments):
+        super().__init__(*arguments)
+        self.views = views
+
+    def batches(self, batch_size, seed, epoch):
+        """Give an epoch a V-th of all batches, as `CaptionExamples.batches` makes them."""
+        batches = super().batches(batch_size, seed, epoch // self.views)
+        even = len(batches) // self.views * self.views
+        return batches[epoch % self.views : even : self.views]
+
+
+class WordPredictor(nn.Module):
+    """The last layers of an encoder, with a linear layer for how probable each word is.
+
+    Inputs:
+        encoder: ImageEncoder of stride `STRIDE`; its features come in, its later layers learn
+        examples: CaptionExamples, for the vocabulary and for how frequent each word is
+        vocabulary: Vocabulary; its W most frequent words are predicted
+        words: W, at most
+        dropout: probability of dropping an entry of the pooled feature
+    """
+
+    def __init__(self, encoder, examples, vocabulary, words=1000, dropout=0.3):
+        super().__init__()
+        network = encoder.network.requires_grad_(True)
+        stage = network.feature_info[encoder.layer]["module"]  # such as "blocks.4"
+        later = range(int(stage.removeprefix("blocks.")) + 1, len(network.blocks))
+        self.vocabulary = vocabulary
+        self.blocks = nn.ModuleDict({str(number): network.blocks[number] for number in later})
+        self.conv_head, self.bn2 = network.conv_head, network.bn2
+        self.norm = nn.BatchNorm1d(network.num_features, affine=False)
+        self.dropout = nn.Dropout(dropout)
+        words = range(len(SPECIAL_WORDS), min(len(SPECIAL_WORDS) + words, len(vocabulary)))
+        self.words = nn.Linear(network.num_features, len(words))
+        said = Counter(word for caption in examples.ids for word in set(caption))
+        shares = torch.tensor([said[word] for word in words]) / len(examples)
+        with torch.no_grad():  # at first each word has its frequency, whatever the picture
+            self.words.weight.zero_()
+            self.words.bias.copy_(shares.clamp(1e-4, 1 - 1e-4).logit())
+
+    def forward(self, features, captions, *_):
+        """Return the loss of predicting which words the captions of an image hold.
+
+        Inputs:
+            features: grids of stride `STRIDE`, (I, P, C)
+            captions: ids, (N, T + 1); K = N / I in a row belong to one image
+        Returns: cross-entropy with the share of an image's captions that have the word, summed
+            over words and averaged over images, in nats
+        """
+        return self.loss(self.predict(features), self.shares(captions, len(features)))
+
+    def loss(self, logits, shares):
+        """Inputs: (I, W) each. Returns: the loss as `forward` does."""
+        return binary_cross_entropy_with_logits(logits, shares, reduction="sum") / len(logits)
+
+    def shares(self, captions, images):
+        """Tell in which share of an image's captions each word stands.
+
+        Inputs: captions: ids, (N, T + 1); images: I, N / I captions in a row belong to each
+        Returns: float tensor, (I, W)
+        """
+        said = torch.zeros(len(captions), len(self.vocabulary), device=captions.device)
+        said.scatter_(1, captions, 1.0)  # (N, V)
+        words = said[:, len(SPECIAL_WORDS) :][:, : self.words.out_features]
+        return words.unflatten(0, (images, -1)).mean(1)
+
+    def predict(self, features):
+        """Inputs: grids, (I, P, C). Returns: log-odds of each word, (I, W)."""
+        side = isqrt(features.shape[1])
+        grid = features.transpose(1, 2).unflatten(2, (side, side))  # (I, C, √P, √P)
+        for block in self.blocks.values():
+            grid = block(grid)
+        grid = self.bn2(self.conv_head(grid))
+        return self.words(self.dropout(self.norm(grid.mean((2, 3)))))
+
+    def tuned_layers(self):
+        """Return the encoder's layers that learned: dict from its names to float16 tensors."""
+        return {
+            name: tensor.half()
+            for name, tensor in self.state_dict().items()
+            if name.startswith(("blocks.", "conv_head."))
+        }
+
+
+@torch.no_grad()
+def word_scores(model, examples, batch_size=256):
+    """Score a `WordPredictor` on images that it did not learn from.
+
+    Inputs: model: WordPredictor; examples: CaptionExamples; batch_size: captions per batch
+    Returns: dict: "validation loss" in nats per image; "mAP", see `mean_average_precision`
+    """
+    model.eval()
+    device = model.words.weight.device
+    loss, logits, shares = 0.0, [], []
+    for batch in examples.batches(batch_size, 0, 0):
+        features, captions = (tensor.to(device) for tensor in examples.__getitems__(batch))
+        logits.append(model.predict(features))
+        shares.append(model.shares(captions, len(features)))
+        loss += model.loss(logits[-1], shares[-1]).item() * len(features)
+    logits, shares = torch.cat(logits), torch.cat(shares)
+    precision = mean_average_precision(logits, shares > 0)
+    return {"validation loss": loss / len(logits), "mAP": precision}
+
+
+def mean_average_precision(logits, present):
+    """Tell how well pictures are ranked by each word, over words that some picture has.
+
+    Inputs: logits: (I, W); present: bool, (I, W)
+    Returns: mean over words of the average precision, in [0, 1]
+    """
+    order = logits.argsort(0, descending=True)
+    hits = present.gather(0, order).float()  # (I, W)
+    ranks = torch.arange(1, len(hits) + 1, device=hits.device)[:, None]
+    precision = (hits.cumsum(0) / ranks * hits).sum(0) / hits.sum(0).clamp(min=1)
+    return precision[present.any(0)].mean().item()
