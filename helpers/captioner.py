@@ -69,6 +69,17 @@ class CaptioningRNN(nn.Module):
             self.feature_mean.copy_(channels.mean(0))
             self.feature_std.copy_(channels.std(0).clamp(min=1e-3))
 
+    def sharpen(self, temperature):
+        """Divide all scores by a temperature, for good: below 1, likely words get likelier.
+
+        Raises: ValueError if it is not above 0.
+        """
+        if not temperature > 0:
+            raise ValueError(f"temperature must be above 0, not {temperature}")
+        with torch.no_grad():
+            for weight in self.score.parameters():
+                weight /= temperature
+
     def forward(self, features, captions, label_smoothing=0.0, weights=None):
         """Return the loss of predicting each word of the captions from the words before it.
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from helpers.settings import LENGTH_PENALTY
 from helpers.vocabulary import END, NULL, START, UNK
 
 FORBIDDEN = [NULL, START, UNK]
@@ -143,6 +144,21 @@ def beam(model, features, width=5, length_penalty=0.0, no_repeat_ngram=0, max_le
     alpha = torch.stack(alphas, 1) if alphas else None
     captions = _captions(model.vocabulary, ids, total.flatten(), alpha)
     return [captions[n * width : (n + 1) * width] for n in range(N)]
+
+
+def best(model, features, width=1, length_penalty=LENGTH_PENALTY, max_length=20):
+    """Caption images as well as a model can: greedily, or with the best of a beam.
+
+    Inputs:
+        model, features, max_length: as for `greedy`
+        width, length_penalty: of the beam; a width of 1 is greedy
+    Returns: list of N `Caption`s
+    Raises: as `greedy` and `beam`
+    """
+    if width == 1:
+        return greedy(model, features, max_length)
+    beams = beam(model, features, width, length_penalty, max_length=max_length)
+    return [captions[0] for captions in beams]
 
 
 @torch.inference_mode()

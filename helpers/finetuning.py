@@ -7,69 +7,13 @@ al. 2016, "What Value Do Explicit High Level Concepts Have in Vision to Language
 from collections import Counter
 from math import isqrt
 
-import numpy as np
 import torch
-from PIL import ImageOps
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from helpers.examples import CaptionExamples
 from helpers.vocabulary import SPECIAL_WORDS
 
 STRIDE = 16  # what comes after the encoder's last layer of this stride is tuned
-SMALLEST = 0.5  # share of the picture that a random cut keeps, at least
-
-
-class Views:
-    """Several views of each picture: as it is, mirrored, and cut at random, both ways round.
-
-    To `encode_features` and `CaptionExamples` it is a data set.
-
-    Inputs: data: CaptionedImages, I pictures; views: V, how many of each; seed: of the cuts
-    """
-
-    def __init__(self, data, views, seed=0):
-        self.data, self.seed = data, seed
-        self.name, self.split = f"{data.name}-{views}-views", data.split
-        self.captions = data.captions * views
-
-    def __len__(self):
-        return len(self.captions)
-
-    def image(self, i):
-        """Open view i // I of picture i % I. Returns: PIL image, RGB."""
-        view, i = divmod(i, len(self.data))
-        image = self.data.image(i)
-        if view >= 2:
-            rng = np.random.default_rng([self.seed, view, i])
-            share = rng.uniform(SMALLEST, 1) ** 0.5
-            width, height = (max(1, round(share * side)) for side in image.size)
-            left = rng.integers(image.width - width + 1)
-            top = rng.integers(image.height - height + 1)
-            image = image.crop((left, top, left + width, top + height))
-        return ImageOps.mirror(image) if view % 2 else image
-
-    def fingerprint(self, i):
-        """Return what changes with the view, its cut and the picture's file."""
-        view, i = divmod(i, len(self.data))
-        return f"{self.data.fingerprint(i)} {view} {self.seed}"
-
-
-class ViewExamples(CaptionExamples):
-    """Captions and views of images; each view of an image is seen once in V epochs.
-
-    Inputs: views: V; others as for `CaptionExamples`, with I * V rows and lists of captions
-    """
-
-    def __init__(self, views, *arguments):
-        super().__init__(*arguments)
-        self.views = views
-
-    def batches(self, batch_size, seed, epoch):
-        """Give an epoch a V-th of all batches, as `CaptionExamples.batches` makes them."""
-        batches = super().batches(batch_size, seed, epoch // self.views)
-        even = len(batches) // self.views * self.views
-        return batches[epoch % self.views : even : self.views]
 
 
 class WordPredictor(nn.Module):
@@ -85,12 +29,13 @@ class WordPredictor(nn.Module):
 
     def __init__(self, encoder, examples, vocabulary, words=1000, dropout=0.3):
         super().__init__()
-        network = encoder.network.requires_grad_(True)
+        network = encoder.network
         stage = network.feature_info[encoder.layer]["module"]  # such as "blocks.4"
         later = range(int(stage.removeprefix("blocks.")) + 1, len(network.blocks))
         self.vocabulary = vocabulary
         self.blocks = nn.ModuleDict({str(number): network.blocks[number] for number in later})
         self.conv_head, self.bn2 = network.conv_head, network.bn2
+        self.requires_grad_(True)
         self.norm = nn.BatchNorm1d(network.num_features, affine=False)
         self.dropout = nn.Dropout(dropout)
         words = range(len(SPECIAL_WORDS), min(len(SPECIAL_WORDS) + words, len(vocabulary)))
@@ -129,12 +74,15 @@ class WordPredictor(nn.Module):
 
     def predict(self, features):
         """Inputs: grids, (I, P, C). Returns: log-odds of each word, (I, W)."""
+        return self.words(self.dropout(self.norm(self.encode(features).mean((2, 3)))))
+
+    def encode(self, features):
+        """Go through the later layers. Returns: grid of stride 32, (I, C', √P / 2, √P / 2)."""
         side = isqrt(features.shape[1])
         grid = features.transpose(1, 2).unflatten(2, (side, side))  # (I, C, √P, √P)
         for block in self.blocks.values():
             grid = block(grid)
-        grid = self.bn2(self.conv_head(grid))
-        return self.words(self.dropout(self.norm(grid.mean((2, 3)))))
+        return self.bn2(self.conv_head(grid))
 
     def tuned_layers(self):
         """Return the encoder's layers that learned: dict from its names to float16 tensors."""

@@ -43,13 +43,10 @@ class Captioner:
         Inputs:
             images: list of N PIL images, RGB
             width: of the beam; 1 is greedy decoding
-            options: of `decoding.greedy` or `decoding.beam`, such as max_length
+            options: of `decoding.best`, such as max_length
         Returns: list of N `Caption`s
         """
-        features = encode_images(self.encoder, images)
-        if width == 1:
-            return decoding.greedy(self.model, features, **options)
-        return [best[0] for best in decoding.beam(self.model, features, width, **options)]
+        return decoding.best(self.model, encode_images(self.encoder, images), width, **options)
 
 
 def save_captioner(folder, model, encoder):

@@ -115,10 +115,7 @@ class PublishedCaptioner:
 
     def caption(self, images, width=1, **options):
         """Describe pictures; <UNK> is never said. Inputs, Returns: as `Captioner.caption`."""
-        features = self.encode(images)
-        if width == 1:
-            return decoding.greedy(self.model, features, **options)
-        return [best[0] for best in decoding.beam(self.model, features, width, **options)]
+        return decoding.best(self.model, self.encode(images), width, **options)
 
     def save(self, folder):
         """Export to config.json, vocab.json and model.safetensors, which `load_published` reads.

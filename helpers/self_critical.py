@@ -63,7 +63,7 @@ def sampled_captions(model, features, reward, images, samples, seed, max_words=2
     """Let a model say several captions of each image by chance, and compare them.
 
     Inputs:
-        model: CaptioningRNN
+        model: CaptioningRNN, in evaluation mode: what is sampled must be what learns
         features: of I images, as the model takes them
         reward: CiderReward
         images: the reward's rows of these images, (I,)
@@ -74,11 +74,7 @@ def sampled_captions(model, features, reward, images, samples, seed, max_words=2
         weights: by how much each one's reward is above the mean of its image's others, float32,
         (I * K,); the mean reward of all
     """
-    training = model.training
-    captions = decoding.sample(
-        model.eval(), features, seed=seed, max_length=max_words, copies=samples
-    )
-    model.train(training)
+    captions = decoding.sample(model, features, seed=seed, max_length=max_words, copies=samples)
     captions = [caption.ids for caption in captions]
     rows = [row for row in images for _ in range(samples)]
     rewards = torch.tensor(list(map(reward, rows, captions))).view(-1, samples)  # (I, K)

@@ -1,7 +1,8 @@
-"""The options of a training run. Nothing heavy is imported here: `--help` shows them."""
+"""The options of training and decoding. Nothing heavy is imported here: `--help` shows them."""
 
 from dataclasses import dataclass, field
 
+LENGTH_PENALTY = 0.7  # of a beam's best captions; with none, a beam prefers short captions
 MIN_COUNT = 5  # a word seen less often in the captions for training becomes <UNK>
 
 

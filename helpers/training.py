@@ -100,7 +100,7 @@ def _train_epoch(run, examples, progress):
         images = images[share.images]
         return share, images, examples.read(images), captions[share.captions]
 
-    run.model.train()
+    run.model.train(not settings.samples)  # sampled captions are learned as they were said
     bar = tqdm(
         total=len(batches), initial=first, desc=f"epoch {epoch + 1}/{settings.epochs}",
         unit="batch", leave=False, disable=not progress,

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from helpers.captioner import CaptioningRNN
 from helpers.encoder import ImageEncoder
@@ -33,6 +34,26 @@ def test_round_trip(saved, encoder):
     assert sorted(p.name for p in folder.iterdir()) == [
         "config.json", "model.safetensors", "vocab.json",
     ]  # fmt: skip
+
+
+def test_tuned_layers_go_with_the_captioner(tmp_path, saved):
+    folder, model = saved
+    tuned = {"conv_head.bias": torch.arange(1280.0)}
+    save_file(tuned, tmp_path / "layers.safetensors")
+    save_captioner(folder, model, ImageEncoder(pool=True, tuned=tmp_path / "layers.safetensors"))
+    (tmp_path / "layers.safetensors").unlink()
+    encoder = load_captioner(folder).encoder
+    assert torch.equal(encoder.network.conv_head.bias, tuned["conv_head.bias"])
+    save_captioner(folder, model, encoder)  # into the folder that it came from
+    assert load_captioner(folder).encoder.fingerprint() == encoder.fingerprint()
+
+
+def test_a_configuration_cannot_name_a_file_elsewhere(tmp_path, saved):
+    folder, _ = saved
+    save_file({"conv_head.bias": torch.zeros(1280)}, tmp_path / "elsewhere.safetensors")
+    edit_config(folder, "encoder", tuned=str(tmp_path / "elsewhere.safetensors"))
+    with pytest.raises(DataError, match=r"small/encoder\.safetensors: cannot be read"):
+        load_captioner(folder)
 
 
 def edit_config(folder, part="model", **changes):

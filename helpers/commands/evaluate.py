@@ -1,0 +1,51 @@
+"""python -m helpers evaluate: captions against references."""
+
+from helpers.commands.options import add_beam, add_data, add_model, encode_split, new_command
+
+
+def add_command(commands):
+    """Add the command to those of the parser."""
+    command = new_command(commands, evaluate, "score a captioner against reference captions")
+    add_model(command)
+    add_data(command)
+    command.add_argument("--split", default="val", help="train, val or test")
+    add_beam(command)
+    command.add_argument("--json", metavar="FILE", help="write scores and captions here")
+
+
+def evaluate(options):
+    """Score a captioner on a split of a data set."""
+    from helpers.decoding import best
+    from helpers.files import write_json
+    from helpers.metrics import java_scores, score_captions
+    from helpers.pretrained import load_captioner
+
+    captioner = load_captioner(options.model, options.device)
+    data, features = encode_split(options, captioner.encoder, options.split)
+    texts = []
+    for batch in _batches(features, options.device):
+        captions = best(captioner.model, batch, options.beam, options.length_penalty)
+        texts += [caption.text for caption in captions]
+    java, absent = java_scores(data.captions, texts)
+    scores = score_captions(data.captions, texts) | java
+    decoding = "greedy"
+    if options.beam > 1:
+        decoding = f"beam {options.beam}, length penalty {options.length_penalty:g}"
+    print(f"{options.model} on {data.name} {data.split}: {len(data):,} images, {decoding}")
+    for name, score in scores.items():
+        print(f"{name:8} {score:.4f}")
+    for name, reason in absent.items():
+        print(f"{name:8} absent: {reason}")
+    if options.json:
+        captions = dict(zip(map(str, data.ids), texts, strict=True))
+        record = {"images": len(data), "decoding": decoding, **scores}
+        write_json(options.json, {**record, "absent": absent, "captions": captions})
+
+
+def _batches(features, device, size=64):
+    """Cut features into float32 tensors of `size` images."""
+    import torch
+
+    for start in range(0, len(features), size):
+        rows = features[start : start + size].astype("float32")
+        yield torch.from_numpy(rows).to(device)

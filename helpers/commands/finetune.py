@@ -1,0 +1,73 @@
+"""python -m helpers finetune: an encoder that knows the words of captions."""
+
+import itertools
+from pathlib import Path
+
+from helpers.commands.options import (
+    add_data,
+    add_run,
+    encode_split,
+    new_command,
+    run_folder,
+    training_settings,
+)
+
+
+def add_command(commands):
+    """Add the command to those of the parser."""
+    command = new_command(commands, finetune, "teach an image encoder the words of captions")
+    add_data(command)
+    add_run(command, "runs/DATA-encoder")
+    command.set_defaults(views=4, epochs=4, learning_rate=2e-4, weight_decay=0.05)
+
+
+def finetune(options):
+    """Teach the last layers of an image encoder which words people use of pictures.
+
+    The encoder that `train --tuned` takes is written to a folder.
+    """
+    from helpers import distributed
+
+    settings = training_settings(options)
+    folder = run_folder(options, f"{Path(options.data).name}-encoder")
+    with distributed.together(options.device) as options.device:
+        _finetune(options, settings, folder)
+
+
+def _finetune(options, settings, folder):
+    from safetensors.torch import save
+
+    from helpers import distributed, finetuning, training
+    from helpers.encoder import ImageEncoder
+    from helpers.examples import CaptionExamples
+    from helpers.files import atomic_write
+    from helpers.plots import learning_curves
+    from helpers.views import ViewExamples
+    from helpers.vocabulary import Vocabulary
+
+    encoder = ImageEncoder(
+        options.backbone, options.weights, image_size=options.image_size,
+        stride=finetuning.STRIDE,
+    ).to(options.device)  # fmt: skip
+    with distributed.first_alone():
+        data, features = encode_split(options, encoder, "train", options.views)
+        val_data, val_features = encode_split(options, encoder, "val")
+    vocabulary = Vocabulary.build(itertools.chain(*data.captions), options.min_count)
+    examples = ViewExamples(options.views, features, data.captions, vocabulary, settings.max_words)
+    val_examples = CaptionExamples(val_features, val_data.captions, vocabulary)
+    training.set_seed(settings.seed)
+    model = finetuning.WordPredictor(encoder, examples, vocabulary).to(options.device)
+
+    def keep(model, _):
+        with atomic_write(folder / "encoder.safetensors") as path:
+            path.write_bytes(save(model.tuned_layers()))
+
+    history = training.train(
+        model, examples, lambda model: finetuning.word_scores(model, val_examples), settings,
+        folder, options.resume, on_best=keep,
+    )  # fmt: skip
+    if distributed.is_first():
+        learning_curves({options.backbone: history}, "mAP").savefig(folder / "curves.png")
+    best = max(history, key=lambda record: record["mAP"])
+    print(f"best epoch {best['epoch']}: mAP {best['mAP']:.4f} on {val_data.split}")
+    print(f"tuned layers in {folder / 'encoder.safetensors'}")

@@ -1,0 +1,102 @@
+"""Options that several commands share, and what they mean."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+
+from helpers.settings import LENGTH_PENALTY, MIN_COUNT, TrainingSettings
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+
+
+def new_command(commands, function, text):
+    """Add a command, with the option --device. Returns: its parser."""
+    command = commands.add_parser(
+        function.__name__, help=text, description=function.__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )  # fmt: skip
+    command.set_defaults(command=function)
+    command.add_argument("--device", default="cpu", help="cpu, or cuda for a GPU")
+    return command
+
+
+def add_model(command):
+    """Add --model."""
+    command.add_argument(
+        "--model", default="flickr8k-attn", help="a name in pretrained/, or a trained folder"
+    )
+
+
+def add_beam(command):
+    """Add --beam and --length-penalty."""
+    command.add_argument("--beam", type=int, default=1, help="width of the beam; 1 is greedy")
+    command.add_argument(
+        "--length-penalty", type=float, default=LENGTH_PENALTY, help="of the beam: captions are "
+        "ranked by log-probability / length^PENALTY; larger values give longer captions",
+    )  # fmt: skip
+
+
+def add_data(command):
+    """Add what says which data set, and how much of it."""
+    command.add_argument("--data", default="scenes", help="scenes, or a data set's folder or zip")
+    command.add_argument("--format", help="name the format instead of looking")
+    command.add_argument("--strict", action="store_true", help="refuse incomplete data")
+    command.add_argument("--limit", type=int, metavar="N", help="use the first N images")
+    command.add_argument("--cache", default=str(DATA / "cache"), help="where features are kept")
+
+
+def add_run(command, folder):
+    """Add what says where a training run is kept, on which encoder, and its settings."""
+    command.add_argument("--out", metavar="DIR", help=f"where to, {folder} if not given")
+    command.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    command.add_argument(
+        "--backbone", default="efficientnet_lite0",
+        help="image encoder: efficientnet_lite0, efficientnet_lite2, regnet_x_400mf or resnet152",
+    )  # fmt: skip
+    command.add_argument("--weights", metavar="FILE", help="the encoder's, instead of its own")
+    command.add_argument("--image-size", type=int, help="side of its pictures, if not its own")
+    command.add_argument(
+        "--views", type=int, default=1, help="of each picture for training: 2 or more are as it "
+        "is, mirrored, and cut at random, both ways round",
+    )  # fmt: skip
+    command.add_argument("--min-count", type=int, default=MIN_COUNT, help="rarer words: <UNK>")
+    for field in dataclasses.fields(TrainingSettings):
+        option, text = f"--{field.name.replace('_', '-')}", field.metadata["help"]
+        command.add_argument(option, type=type(field.default), default=field.default, help=text)
+
+
+def training_settings(options):
+    """Return the options' TrainingSettings."""
+    names = [field.name for field in dataclasses.fields(TrainingSettings)]
+    return TrainingSettings(**{name: getattr(options, name) for name in names})
+
+
+def run_folder(options, name):
+    """Return the folder to train in; ValueError where another run is in it already."""
+    folder = Path(options.out or f"runs/{name}")
+    if (folder / "last.pt").exists() and not options.resume:
+        raise ValueError(f"{folder} holds a run already: add --resume, or choose another --out")
+    return folder
+
+
+def open_split(options, split):
+    """Open a split of the options' data set, and say what it holds."""
+    from helpers.coco import load_captions
+
+    data = load_captions(options.data, split, options.format, options.strict)
+    data = data.subset(options.limit) if options.limit else data
+    print(data)
+    return data
+
+
+def encode_split(options, encoder, split, views=1):
+    """Open a split and its features, encoded first where no earlier command did.
+
+    Returns: CaptionedImages, I pictures, and array (I * views, ...)
+    """
+    from helpers.features import encode_features
+    from helpers.views import Views
+
+    data = open_split(options, split)
+    pictures = data if views == 1 else Views(data, views, options.seed)
+    return data, encode_features(pictures, encoder, options.cache)

@@ -1,0 +1,114 @@
+"""python -m helpers train: from captioned pictures to a captioner."""
+
+import itertools
+from pathlib import Path
+
+from helpers.commands.options import (
+    add_data,
+    add_run,
+    encode_split,
+    new_command,
+    run_folder,
+    training_settings,
+)
+
+
+def add_command(commands):
+    """Add the command to those of the parser."""
+    command = new_command(commands, train, "train a captioner on your own data")
+    add_data(command)
+    add_run(command, "runs/DATA-CELL")
+    command.add_argument(
+        "--start", metavar="MODEL", help="a trained captioner to go on from; its encoder, sizes "
+        "and words stay, whatever the options for them say",
+    )  # fmt: skip
+    command.add_argument(
+        "--temperature", type=float, default=0.5, help="what self-critical training divides the "
+        "scores of --start by: small values make sampled captions better and more alike",
+    )  # fmt: skip
+    command.add_argument("--cell", choices=("rnn", "lstm", "attn"), default="lstm")
+    command.add_argument("--tuned", metavar="FILE", help="what `finetune` wrote for the encoder")
+    command.add_argument("--stride", type=int, default=32, help="pixels between positions")
+    command.add_argument("--wordvec-dim", type=int, default=256, help="size of a word vector")
+    command.add_argument("--hidden-dim", type=int, default=512, help="size of the hidden state")
+    command.add_argument("--dropout", type=float, default=0.5, help="dropped share, in [0, 1)")
+
+
+def train(options):
+    """Train a captioner on a data set and write it to a folder.
+
+    torchrun may start this command several times: the processes share each batch.
+    """
+    from helpers import distributed
+
+    settings = training_settings(options)
+    folder = run_folder(options, f"{Path(options.data).name}-{options.cell}")
+    with distributed.together(options.device) as options.device:
+        _train(options, settings, folder)
+
+
+def _train(options, settings, folder):
+    from helpers import distributed, training
+    from helpers.captioner import CaptioningRNN
+    from helpers.metrics import bleu, score_captions
+    from helpers.plots import learning_curves
+    from helpers.pretrained import load_captioner, save_captioner
+    from helpers.views import ViewExamples
+
+    if settings.samples and not options.start:
+        raise ValueError("--samples needs a captioner that speaks already: --start MODEL")
+    if options.start:
+        captioner = load_captioner(options.start, options.device)
+        encoder, model = captioner.encoder, captioner.model
+        if not isinstance(model, CaptioningRNN):
+            raise ValueError(f"--start: {options.start} was not trained by this command")
+    else:
+        encoder, model = _new_encoder(options), None
+    with distributed.first_alone():
+        train_data, train_features = encode_split(options, encoder, "train", options.views)
+        val_data, val_features = encode_split(options, encoder, "val")
+    model = model or _new_model(options, train_data.captions, train_features)
+    if settings.samples:
+        model.sharpen(options.temperature)
+    parameters = sum(weight.numel() for weight in model.parameters())
+    print(f"{model.cell_type}: {parameters:,} parameters, {model.vocabulary}")
+    examples = ViewExamples(
+        options.views, train_features, train_data.captions, model.vocabulary, settings.max_words
+    )
+    metric = score_captions if settings.samples else bleu
+    history = training.train(
+        model, examples,
+        lambda model: training.validation_scores(model, val_features, val_data.captions, metric),
+        settings, folder, options.resume,
+        on_best=lambda model, _: save_captioner(folder / "best", model, encoder),
+    )  # fmt: skip
+    if distributed.is_first():
+        learning_curves({model.cell_type: history}).savefig(folder / "curves.png")
+    score = list(history[0])[-1]
+    best = max(history, key=lambda record: record[score])
+    print(f"best epoch {best['epoch']}: {score} {best[score]:.4f} on {val_data.split}")
+    print(f"model in {folder / 'best'}, learning curves in {folder / 'curves.png'}")
+
+
+def _new_encoder(options):
+    from helpers.encoder import ImageEncoder
+
+    return ImageEncoder(
+        options.backbone, options.weights, options.cell != "attn", options.image_size,
+        stride=options.stride, tuned=options.tuned,
+    ).to(options.device)  # fmt: skip
+
+
+def _new_model(options, captions, features):
+    """Build a captioner for some captions and features, with the weights of the options' seed."""
+    from helpers.captioner import CaptioningRNN
+    from helpers.training import set_seed
+    from helpers.vocabulary import Vocabulary
+
+    set_seed(options.seed)
+    model = CaptioningRNN(
+        Vocabulary.build(itertools.chain(*captions), options.min_count), options.cell,
+        features.shape[-1], options.wordvec_dim, options.hidden_dim, options.dropout,
+    )  # fmt: skip
+    model.standardise(features[:: len(features) // 600 + 1].astype("float32"))
+    return model.to(options.device)

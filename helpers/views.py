@@ -1,0 +1,60 @@
+"""More pictures from few: each one mirrored and cut in several ways, for training."""
+
+import numpy as np
+from PIL import ImageOps
+
+from helpers.examples import CaptionExamples
+
+SMALLEST = 0.5  # share of the picture that a random cut keeps, at least
+
+
+class Views:
+    """Several views of each picture: as it is, mirrored, and cut at random, both ways round.
+
+    To `encode_features` it is a data set.
+
+    Inputs: data: CaptionedImages, I pictures; views: V, how many of each; seed: of the cuts
+    """
+
+    def __init__(self, data, views, seed=0):
+        self.data, self.seed = data, seed
+        self.name, self.split = f"{data.name}-{views}-views", data.split
+        self.captions = data.captions * views
+
+    def __len__(self):
+        return len(self.captions)
+
+    def image(self, i):
+        """Open view i // I of picture i % I. Returns: PIL image, RGB."""
+        view, i = divmod(i, len(self.data))
+        image = self.data.image(i)
+        if view >= 2:
+            rng = np.random.default_rng([self.seed, view, i])
+            share = rng.uniform(SMALLEST, 1) ** 0.5
+            width, height = (max(1, round(share * side)) for side in image.size)
+            left = rng.integers(image.width - width + 1)
+            top = rng.integers(image.height - height + 1)
+            image = image.crop((left, top, left + width, top + height))
+        return ImageOps.mirror(image) if view % 2 else image
+
+    def fingerprint(self, i):
+        """Return what changes with the view, its cut and the picture's file."""
+        view, i = divmod(i, len(self.data))
+        return f"{self.data.fingerprint(i)} {view} {self.seed}"
+
+
+class ViewExamples(CaptionExamples):
+    """Captions and views of images; each view of an image is seen once in V epochs.
+
+    Inputs: views: V; features: (I * V, ...), as of `Views`; others as for `CaptionExamples`
+    """
+
+    def __init__(self, views, features, captions, vocabulary, max_words=25):
+        super().__init__(features, captions * views, vocabulary, max_words)
+        self.views = views
+
+    def batches(self, batch_size, seed, epoch):
+        """Give an epoch a V-th of all batches; all of them where there are fewer than V."""
+        batches = super().batches(batch_size, seed, epoch // self.views)
+        even = len(batches) // self.views * self.views
+        return batches[epoch % self.views : even : self.views] or batches

@@ -1,0 +1,148 @@
+"""The encoder's last layers, taught the words of captions."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage
+import torch
+from safetensors.torch import save_file
+from small import CAPTIONS, VOCABULARY
+
+from helpers.__main__ import main
+from helpers.encoder import ImageEncoder
+from helpers.examples import CaptionExamples
+from helpers.features import encode_images
+from helpers.files import DataError
+from helpers.finetuning import (
+    STRIDE,
+    WordPredictor,
+    mean_average_precision,
+    word_scores,
+)
+from helpers.images import open_image
+from helpers.pretrained import load_captioner
+from helpers.settings import TrainingSettings
+from helpers.training import set_seed, train
+
+BUNDLED = Path(skimage.__file__).parent / "data"
+
+
+@pytest.fixture(scope="module")
+def photographs():
+    names = ("coffee.png", "chelsea.png", "rocket.jpg", "astronaut.png")
+    return [open_image(BUNDLED / name) for name in names]
+
+
+@pytest.fixture(scope="module")
+def grids(photographs):
+    return encode_images(ImageEncoder(stride=STRIDE), photographs)
+
+
+def new_model(grids):
+    """Return an untrained predictor of words, and four photographs with captions."""
+    set_seed(0)
+    examples = CaptionExamples(grids.numpy(), CAPTIONS, VOCABULARY)
+    return WordPredictor(ImageEncoder(stride=STRIDE), examples, VOCABULARY).eval(), examples
+
+
+def test_the_later_layers_go_on_where_the_features_end(photographs, grids):
+    model, _ = new_model(grids)
+    expected = encode_images(ImageEncoder(), photographs)
+    with torch.no_grad():
+        grid = model.encode(grids).flatten(2).transpose(1, 2)
+    torch.testing.assert_close(grid, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_at_first_each_word_has_its_frequency(grids):
+    model, examples = new_model(grids)
+    with torch.no_grad():
+        probability = model.predict(grids).sigmoid()
+    words = [[VOCABULARY.idx_to_word[i] for i in set(caption)] for caption in examples.ids]
+    share = sum("red" in caption for caption in words) / len(words)
+    column = VOCABULARY.word_to_idx["red"] - 4
+    torch.testing.assert_close(probability[:, column], torch.full((4,), share))
+
+
+def test_shares_count_captions_not_words(grids):
+    model, examples = new_model(grids)
+    _, captions = examples.batch(np.arange(len(examples)))
+    shares = model.shares(captions, 4)
+    words = VOCABULARY.idx_to_word[4:]
+    assert shares.shape == (4, len(words))
+    expected = {"the": 1.0, "red": 1.0, "sea": 0.5, "boat": 1.0, "a": 0.5, "on": 0.5, "is": 0.5}
+    assert {w: s for w, s in zip(words, shares[0].tolist(), strict=True) if s} == expected
+
+
+def test_learns_four_pictures_by_heart(grids):
+    model, examples = new_model(grids)
+    before = word_scores(model, examples)
+    settings = TrainingSettings(epochs=20, learning_rate=2e-3, patience=20)
+    history = train(
+        model, examples, lambda model: word_scores(model, examples), settings, progress=False
+    )
+    assert history[-1]["validation loss"] < 0.7 * before["validation loss"]
+    assert before["mAP"] < 1 == history[-1]["mAP"]
+
+
+def test_mean_average_precision_by_hand():
+    logits = torch.tensor([[3.0, 0.0, 5.0], [2.0, 1.0, 6.0], [1.0, 2.0, 7.0]])
+    present = torch.tensor([[True, True, False], [False, False, False], [True, False, False]])
+    # the first word: 1/1 and 2/3; the second one: 1/3; the third is nowhere
+    assert mean_average_precision(logits, present) == pytest.approx(((1 + 2 / 3) / 2 + 1 / 3) / 2)
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda file: None, "cannot be read"),
+        (lambda file: file.write_bytes(b"cut off"), "cannot be read"),
+        (lambda file: save_file({}, file), "another encoder"),
+        (lambda file: save_file({"head": torch.zeros(2)}, file), "another encoder"),
+        (lambda file: save_file({"conv_head.bias": torch.zeros(2)}, file), "another encoder"),
+    ],
+)
+def test_a_file_of_no_tuned_layers_is_named(tmp_path, write, message):
+    file = tmp_path / "encoder.safetensors"
+    write(file)
+    with pytest.raises(DataError, match=rf"encoder\.safetensors: .*{message}"):
+        ImageEncoder(tuned=file)
+
+
+def test_an_encoder_without_such_layers_says_so(capsys, tmp_path):
+    arguments = ["finetune", "--backbone", "resnet152", "--weights", str(tmp_path / "none.pth")]
+    assert main([*arguments, "--out", str(tmp_path / "run")]) == 2
+    assert "none.pth" in capsys.readouterr().err
+
+
+def test_from_pictures_to_a_captioner_of_its_own(tmp_path, capsys):
+    # the three commands of `make pretrained`, on a few scenes
+    data = ["--limit", "12", "--cache", str(tmp_path / "cache"), "--epochs", "1"]
+    encoder = tmp_path / "encoder"
+    assert main(["finetune", *data, "--views", "2", "--out", str(encoder)]) == 0
+    tuned = str(encoder / "encoder.safetensors")
+    assert (encoder / "curves.png").exists() and "mAP" in capsys.readouterr().out
+    first, second = (str(tmp_path / name) for name in ("first", "second"))
+    words = ["--cell", "attn", "--hidden-dim", "8", "--min-count", "1"]
+    assert main(["train", *data, "--tuned", tuned, *words, "--out", first]) == 0
+    start = ["--start", f"{first}/best", "--samples", "2", "--views", "2"]
+    assert main(["train", *data, *start, "--out", second]) == 0
+    assert "CIDEr-D" in capsys.readouterr().out
+    captioner = load_captioner(f"{second}/best")
+    assert captioner.encoder.fingerprint() == ImageEncoder(tuned=tuned).fingerprint()
+    assert captioner.encoder.fingerprint() != ImageEncoder().fingerprint()
+    assert main(["caption", str(BUNDLED / "coffee.png"), "--model", f"{second}/best"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--samples", "2"], "needs a captioner that speaks already: --start"),
+        (["--start", "nowhere"], "nowhere: no such folder"),
+        (["--start", "flickr8k-attn", "--samples", "2", "--temperature", "0"], "temperature"),
+    ],
+)
+def test_going_on_from_nothing_is_refused(arguments, message, tmp_path, capsys):
+    data = ["--limit", "4", "--cache", str(tmp_path)]
+    assert main(["train", *data, *arguments, "--out", str(tmp_path / "run")]) == 2
+    assert message in capsys.readouterr().err
