@@ -117,8 +117,8 @@ def prepare(notebook, address, path):
     setup = next((c for c in cells if c.cell_type == "code" and _PATH.search(c.source)), None)
     if setup is None:
         raise DataError(f"{path}: no code cell with sys.path.insert(0, ...); add it to the first")
-    start = _PATH.search(setup.source).start()
-    _, _, imports = setup.source[start:].partition("\n\n")
+    before = _PATH.split(setup.source, maxsplit=1)[0]
+    _, _, imports = setup.source.removeprefix(before).partition("\n\n")
     setup.source = f"{bootstrap(address)}\n{imports}".strip("\n")
 
 

@@ -168,7 +168,8 @@ def as_text(number):
 def _input(entry):
     if isinstance(entry, list):
         return np.array(entry)
-    array = np.linspace(*entry["linspace"], int(np.prod(entry["shape"]))).reshape(entry["shape"])
+    start, stop = entry["linspace"]
+    array = np.linspace(start, stop, int(np.prod(entry["shape"]))).reshape(entry["shape"])
     if array.ndim == 4:  # a grid with its channels first
         return np.moveaxis(array.reshape(*array.shape[:2], -1), 1, 2)  # (N, H, 4, 4) -> (N, 16, H)
     return array

@@ -92,6 +92,9 @@ class _Cell(nn.Module):
     """
 
     gates = 1
+    Wx: nn.Parameter
+    Wh: nn.Parameter
+    b: nn.Parameter
 
     def __init__(self, input_dim, hidden_dim):
         super().__init__()
@@ -118,7 +121,8 @@ class RNN(_Cell):
     @fast_products()
     def step(self, x, state):
         """Inputs: x (N, D), state: (h,) of (N, H). Returns: next_h (N, H), (next_h,)."""
-        next_h, _ = kernels.rnn_step_forward(x, *state, self.Wx, self.Wh, self.b)
+        (prev_h,) = state
+        next_h, _ = kernels.rnn_step_forward(x, prev_h, self.Wx, self.Wh, self.b)
         return next_h, (next_h,)
 
 
@@ -235,11 +239,13 @@ def to_torch(layer):
     """
     twin = (nn.LSTM if layer.gates == 4 else nn.RNN)(*layer_sizes(layer), batch_first=True)
     twin = twin.to(layer.Wx)
-    with torch.no_grad():
-        twin.weight_ih_l0.copy_(swap_gates(layer.Wx.T, layer.gates))
-        twin.weight_hh_l0.copy_(swap_gates(layer.Wh.T, layer.gates))
-        twin.bias_ih_l0.copy_(swap_gates(layer.b, layer.gates))
-        twin.bias_hh_l0.zero_()
+    weights = {
+        "weight_ih_l0": swap_gates(layer.Wx.T, layer.gates),
+        "weight_hh_l0": swap_gates(layer.Wh.T, layer.gates),
+        "bias_ih_l0": swap_gates(layer.b, layer.gates),
+        "bias_hh_l0": torch.zeros_like(layer.b),
+    }
+    twin.load_state_dict(weights)
     return twin
 
 

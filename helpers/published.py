@@ -151,7 +151,7 @@ def load_published(folder, device="cpu"):
     """
     folder = Path(folder)
     if (folder / "model.safetensors").exists():
-        encoder, decoder, vocabulary, verified = *_read_export(folder), False
+        (encoder, decoder, vocabulary), verified = _read_export(folder), False
     else:
         files = [_find(folder, name) for name in FILES]
         matches = [_is_published(*pair) for pair in zip(files, FILES, strict=True)]

@@ -73,7 +73,8 @@ class Reader:
     def __init__(self, folder):
         self.folder = folder
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
-        self.environment = kept | {"OMP_NUM_THREADS": "1"}
+        cache = str(ROOT / ".mypy_cache")  # spares half a minute
+        self.environment = kept | {"OMP_NUM_THREADS": "1", "MYPY_CACHE_DIR": cache}
 
     def open(self, command, **options):
         return subprocess.Popen(

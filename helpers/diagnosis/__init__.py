@@ -8,6 +8,7 @@ reproduces the reader's numbers.
 import copy
 import inspect
 import traceback
+from collections.abc import Callable
 from functools import cached_property
 from itertools import combinations
 
@@ -38,7 +39,7 @@ KERNELS = {
 }
 
 # What a reader may have made of an output that should be `right`.
-CHANGED = [
+CHANGED: list[tuple[str, Callable]] = [
     ("is zero everywhere", np.zeros_like),
     ("has the wrong sign", np.negative),
     ("is transposed", np.transpose),
@@ -51,7 +52,7 @@ CHANGED = [
 ]
 
 # Factors that occur, by the sizes they are made of; W is the number of words in the mask.
-FACTORS = [
+FACTORS: list[tuple[str, Callable]] = [
     ("is N times too large: divide by N", lambda s: s["N"]),
     (
         "is averaged over the batch instead of summed: 1/N of what it should be",

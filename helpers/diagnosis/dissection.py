@@ -5,6 +5,7 @@ change its derivative alone, as a mistake in a backward pass does. Autograd then
 gradients that a reader who made that mistake would compute.
 """
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import torch
@@ -157,7 +158,7 @@ def _temporal_softmax_loss(part, scores, y, mask):
     return loss.detach(), torch.autograd.grad(loss, scores)[0]
 
 
-MODELS = {
+MODELS: dict[str, Callable] = {
     "rnn_step": _rnn_step,
     "rnn": _rnn,
     "lstm_gates": _gated,
