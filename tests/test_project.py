@@ -69,3 +69,8 @@ def test_types_are_checked_where_nothing_is_annotated():
     assert result.returncode == 1
     assert 'error: Missing positional argument "content"' in result.stdout
     assert result.stdout.endswith("Found 1 error in 1 file (checked 1 source file)\n")
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("helpers/**/*.py")), ids=lambda path: path.stem)
+def test_a_file_can_be_read_in_one_sitting(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
