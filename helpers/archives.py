@@ -103,7 +103,7 @@ class Archive:
         return self._by_name.get(file_name)
 
     def require(self, file_name: str) -> str:
-        """Give what `find` finds; raise DataError when there is no such file."""
+        """Give what `find` finds. Raises: DataError when there is no such file."""
         name = self.find(file_name)
         if name is None:
             raise DataError(f"{self.path}: {file_name} is missing; fetch it again")
@@ -167,7 +167,7 @@ class Archive:
         return open_image(io.BytesIO(self.read(name)), self.label(name))
 
     def read_text(self, name: str) -> str:
-        """Read a whole text file; raise DataError when it is not UTF-8."""
+        """Read a whole text file. Raises: DataError when it is not UTF-8, and as for `read`."""
         try:
             return self.read(name).decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -175,11 +175,14 @@ class Archive:
             raise DataError(f"{self.label(name)}: {problem}; fetch it again") from error
 
     def read_json(self, name: str) -> Any:
-        """Read a whole JSON file; raise DataError when it is not JSON."""
+        """Read a whole JSON file. Raises: DataError when it is not JSON, and as for `read`."""
         return parse_json(self.read(name), self.label(name))
 
     def fingerprint(self, name: str) -> str:
-        """Give a short string that is another one as soon as the file has changed."""
+        """Give a short string that is another one as soon as the file has changed.
+
+        Raises: DataError naming a zip that is gone or damaged
+        """
         if packed := self._zip_of[name]:
             info = self._zip(packed).getinfo(name)
             return f"{info.file_size}-{info.CRC:08x}"

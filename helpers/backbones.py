@@ -40,7 +40,7 @@ def read_weights(path, remedy="give a file of weights as torch.save writes it"):
     Inputs:
         path: a file of torch.save, of any age
         remedy: what to do about a file that cannot be used, for the error
-    Returns: dict from names to tensors, on the CPU
+    Returns: dict from names to tensors of any shape, on the CPU
     Raises: DataError naming the file when it is missing, cut off, or holds anything but tensors
     """
     try:

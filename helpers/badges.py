@@ -109,6 +109,7 @@ def prepare(notebook, address, path):
         notebook: nbformat's, changed in place
         address: of the repository, or None
         path: of the notebook in the repository, for the badge and for an error
+    Raises: DataError for a notebook without a set-up cell
     """
     cells = notebook.cells
     title, _, rest = _BADGE.sub("", cells[0].source).partition("\n")

@@ -118,7 +118,10 @@ class CaptioningRNN(nn.Module):
         return self.score(h[:, None])[:, 0], state, alpha
 
     def sample(self, features, max_length=20):
-        """Caption images greedily. Returns: list of N `Caption`s, for "attn" with their maps."""
+        """Caption images greedily, from features (N, C) or (N, P, C).
+
+        Returns: list of N `Caption`s, for "attn" with their maps
+        """
         return decoding.greedy(self, features, max_length)
 
     def _run(self, x, projected):

@@ -45,7 +45,7 @@ class CaptionedImages:
             pictures: what opens them, an object with `image`, `label` and `fingerprint` (Archive)
             instances: `formats.Instances`, or None where no objects are known
             vocabulary: as the attribute
-            features: object whose `rows` are the features of image id 0, 1, ...; or None
+            features: object whose `rows`, (I, C), are the features of image id 0, 1, ...; or None
         """
         self.name, self.split = name, split
         self.ids: list[int | str] = []
@@ -156,7 +156,8 @@ def load_captions(
         strict: refuse a data set with missing image files, images without captions or blank
             captions, instead of leaving those out and counting them
     Returns: CaptionedImages
-    Raises: DataError naming the file and the remedy
+    Raises: ValueError for a split or a format that there is not; DataError naming the file and
+        the remedy
     """
     split = "val" if split == "dev" else split
     if split not in SPLITS:
@@ -185,7 +186,7 @@ def find_data(source: str | os.PathLike, format: str | None = None) -> tuple[Arc
     Returns a tuple of:
         archive: Archive
         kind: a key of `formats.FORMATS`
-    Raises: DataError when there is no data set there
+    Raises: ValueError for a format that there is not; DataError when there is no data set there
     """
     if format is not None and format not in FORMATS:
         raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")

@@ -32,7 +32,7 @@ def open_image(file: str | os.PathLike | IO[bytes], name: str | None = None) -> 
         name: what to call the picture in an error; by default its path
     Returns: PIL image of mode "RGB", 8 bits per channel
     Raises: ImageError naming the file when it is missing, a folder, empty, cut off, too large
-    to be a photograph, or not an image
+    to be a photograph, or not an image; TypeError for what is neither path nor file
     """
     if not isinstance(file, str | os.PathLike):
         if hasattr(file, "read"):

@@ -81,7 +81,7 @@ _word_loss = bridge(kernels.temporal_word_loss, _scaled)
 
 
 def temporal_word_loss(h, W, b, y, mask, label_smoothing=0.0):
-    """Score hidden states and compare with the words, as `kernels.temporal_word_loss` does."""
+    """Score h (N, T, H), compare with the words y (N, T), as `kernels.temporal_word_loss` does."""
     return _word_loss(h, W, b, y, mask, label_smoothing, torch.is_grad_enabled())
 
 

@@ -43,7 +43,7 @@ def tokenize(text: str) -> list[str]:
     Inputs:
         text: str
     Returns: list of str
-
+    Raises: TypeError for what is not a str
     Source: Penn Treebank tokenisation in `nltk.tokenize.NLTKWordTokenizer`
     """
     if not isinstance(text, str):
@@ -80,6 +80,7 @@ class Vocabulary:
             captions: iterable of str
             min_count: a word seen less often than this is left out, and encodes to <UNK>
         Returns: a Vocabulary
+        Raises: TypeError for a str in place of captions; ValueError for a count below 1
         """
         if isinstance(captions, str):
             raise TypeError("captions: expected several captions, got one str")
@@ -107,6 +108,7 @@ class Vocabulary:
             max_length: the most ids to give, <START> and <END> included; the words that do not
                 fit are left out, <END> stays
         Returns: list of int in [0, V): START, one id per word, END
+        Raises: ValueError for a length below 2
         """
         if max_length is not None and max_length < 2:
             raise ValueError(f"max_length: expected at least 2 (<START>, <END>), got {max_length}")
@@ -191,6 +193,7 @@ def shift_captions(captions: Any) -> tuple[Any, Any, Any]:
         inputs: (N, T), all but the last id
         targets: (N, T), all but the first id; targets[:, t] follows inputs[:, t]
         mask: bool (N, T), False where the target is <NULL> and nothing is to be learned
+    Raises: ValueError for captions of another shape
     """
     if captions.ndim != 2 or captions.shape[1] < 2:
         shape = tuple(captions.shape)

@@ -17,7 +17,7 @@ def keep(a, *_):
 
 
 def with_gradient_of(value, other):
-    """Keep the value, and take the gradient of another expression."""
+    """Keep the value, and take the gradient of another expression of the same shape."""
     return other + (value - other).detach()
 
 
@@ -179,7 +179,7 @@ def forward_with(mistake, model, inputs):
     Inputs:
         mistake: dict from names of PARTS to what replaces them; empty for none
         model: a name in MODELS
-        inputs: list of NumPy arrays
+        inputs: list of NumPy arrays, of the shapes in `trial.KERNELS`
     """
     part = SimpleNamespace(**PARTS | mistake)
     return [out.detach().numpy() for out in MODELS[model](part, *map(torch.tensor, inputs))]
@@ -189,7 +189,7 @@ def backward_with(mistake, model, inputs, upstream):
     """Return the gradient of each floating-point input, as NumPy, with a part got wrong.
 
     Inputs: as for forward_with; and
-        upstream: list of NumPy arrays, the gradients of the model's first outputs
+        upstream: list of NumPy arrays, the gradients of the model's first outputs, of their shapes
     """
     part = SimpleNamespace(**PARTS | mistake)
     inputs = [torch.tensor(array) for array in inputs]

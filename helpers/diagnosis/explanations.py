@@ -43,7 +43,7 @@ def candidates(got, right, sizes):
     """Go through what a reader may have made of an output, whatever the kernel.
 
     Inputs:
-        got, right: NumPy arrays, the reader's output and ours
+        got, right: NumPy arrays of any shapes, the reader's output and ours
         sizes: dict from the letter of a dimension to its size
     Returns: iterator of (explanation, one array, another): the explanation holds if they are equal
     """
@@ -62,7 +62,7 @@ def candidates(got, right, sizes):
 
 
 def wrong_kind(got, right):
-    """Return what is wrong with the type of an output, a text, or None; right: NumPy array."""
+    """Return what is wrong with the type of an output, whatever its shape, or None."""
     if got is None:
         return "is None: not computed yet"
     if not isinstance(got, (np.ndarray, np.generic, float)):
@@ -73,7 +73,10 @@ def wrong_kind(got, right):
 
 
 def same(x, y):
-    """Tell whether two arrays are equal but for rounding; an all-zero y must be met exactly."""
+    """Tell whether two arrays have one shape and, but for rounding, equal entries.
+
+    An all-zero y must be met exactly.
+    """
     if np.shape(x) != np.shape(y):
         return False
     return bool(np.all(np.abs(x - y) < 1e-8 * np.maximum(1e-8, np.abs(x) + np.abs(y))))

@@ -42,7 +42,10 @@ def checkable():
 
 
 class Trial:
-    """One run of a kernel of ours on random inputs: what goes in, and what has to come out."""
+    """One run of a kernel of ours on random inputs: what goes in, and what has to come out.
+
+    Raises: ValueError for a kernel that is not in KERNELS
+    """
 
     def __init__(self, name, seed):
         self.name = name
@@ -83,7 +86,7 @@ class Trial:
         return copy.deepcopy(self.upstream) | {"cache": cache}
 
     def explain(self, key, got):
-        """Return what is wrong with one output, or None when it is right."""
+        """Return what is wrong with one output, its shape included, or None when it is right."""
         right = self.expected[key]
         if kind := explanations.wrong_kind(got, right):
             return kind

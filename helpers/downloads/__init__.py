@@ -51,7 +51,8 @@ def download(name, folder=None, images=None, unpacked=False, progress=True, **op
         progress: show progress bars
         options: of `transfer.fetch`
     Returns: the folder, pathlib.Path
-    Raises: DataError naming the address or the file, and the remedy
+    Raises: ValueError for a data set or a number of images that there is not; DataError naming
+        the address or the file, and the remedy
     """
     from helpers.downloads.transfer import fetch
     from helpers.downloads.unpacking import unpack, zip_problem

@@ -62,7 +62,10 @@ class Features:
 
     @functools.cached_property
     def rows(self) -> np.ndarray:
-        """Float32 array (I, C), row k for the picture whose id is k."""
+        """Float32 array (I, C), row k for the picture whose id is k.
+
+        Raises: DataError for features of another shape
+        """
         features = _read_h5(self._archive, self._name, ["features"])["features"]
         if features.ndim != 2 or len(features) != self._count:
             problem = f"features of shape {features.shape}; expected {self._count} rows"
@@ -81,7 +84,7 @@ class Addresses:
         return name
 
     def image(self, name: str) -> NoReturn:
-        """Raise an ImageError that tells what there is in place of the picture."""
+        """Refuse. Raises: ImageError that tells what there is in place of the picture."""
         remedy = "use the data set's features, or COCO 2014 itself"
         raise ImageError(f"{self._label}: names its pictures, but has none ({name}); {remedy}")
 

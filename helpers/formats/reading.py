@@ -39,7 +39,11 @@ class Format(NamedTuple):
 
 
 def refuse(where: Iterable, problem: str) -> NoReturn:
-    """Raise a DataError. Inputs: where: list of file, key, number ...; problem: with a remedy."""
+    """Refuse a file.
+
+    Inputs: where: list of file, key, number ...; problem: with a remedy
+    Raises: DataError
+    """
     raise DataError(f"{' '.join(map(str, where))}: {problem}")
 
 
