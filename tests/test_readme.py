@@ -108,7 +108,7 @@ def reader(tmp_path_factory):
         {
             "notebooks/small.ipynb": nbformat.writes(notebook) + "\n",
             "tests/test_small.py": "def test_small():\n    assert True\n",
-            ".venv/bin/python": f'#!/bin/sh\nexec {sys.executable} "$@"\n',
+            ".venv/bin/python": f'#!/bin/sh\nexec "{sys.executable}" "$@"\n',
             ".venv/.installed": "",
             "photo.jpg": photograph_path("chelsea.png").read_bytes(),
         },
