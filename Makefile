@@ -17,9 +17,10 @@ run: $(INSTALLED)  ## execute the notebooks, write them to build/ as HTML
 	@echo "The executed notebooks:"
 	@printf '  %s\n' $(NOTEBOOKS:notebooks/%.ipynb=build/%.html)
 
-test: $(INSTALLED)  ## check the code's style, run the tests, run the notebooks again
+test: $(INSTALLED)  ## check style and types, run the tests, run the notebooks again
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
+	$(RUN) mypy helpers
 	$(RUN) pytest
 	$(RUN) pytest --nbval notebooks
 
@@ -60,7 +61,7 @@ student: $(INSTALLED)  ## write build/student/, the course with kernels left to 
 	$(RUN) helpers.student
 
 clean:  ## remove the environment, caches and build/; data/, runs/ and pretrained/ stay
-	rm -rf $(VENV) build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -path ./data -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune \
 		-exec rm -rf {} +
 

@@ -12,6 +12,7 @@ def main(arguments=None):
     """Run a command. Returns: the exit code, 0, or 2 after a message for a user's mistake."""
     options = _parser().parse_args(arguments)
     try:
+        _check_device(getattr(options, "device", "cpu"))
         options.command(options)
     except (ValueError, OSError, TrainingError) as error:
         print(f"{options.name}: {error}", file=sys.stderr)
@@ -20,6 +21,18 @@ def main(arguments=None):
         print(f"{options.name}: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _check_device(name):
+    if name == "cpu":
+        return
+    import torch
+
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError) as error:  # the latter without CUDA in the build
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"--device {name}: torch cannot use it here ({reason})") from error
 
 
 def _parser():

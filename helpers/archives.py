@@ -3,7 +3,11 @@
 import io
 import os
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import IO, Any
+
+from PIL import Image
 
 from helpers.files import DataError, parse_json
 from helpers.images import open_image
@@ -25,7 +29,7 @@ class Archive:
         folders: set of str, the names of the folders right above a file, in lower case
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike) -> None:
         """Index the files below `path`.
 
         Inputs:
@@ -33,10 +37,12 @@ class Archive:
         Raises: DataError naming the path when it is missing or neither, or a damaged zip
         """
         self.path = Path(path).expanduser()
-        self._opened_by, self._opened = None, {}
-        self._zip_of = {}  # name -> path of the zip that holds it, or None for a file on disk
+        self._opened_by: int | None = None
+        self._opened: dict[Path, zipfile.ZipFile] = {}
+        # name -> path of the zip that holds it, or None for a file on disk
+        self._zip_of: dict[str, Path | None] = {}
         if os.path.isdir(self.path):
-            self._add_folder(self.path, "", _DEPTH)
+            self._add_folder(str(self.path), "", _DEPTH)
             zips = sorted(self.path.glob("*.zip"))
         elif self.path.suffix.lower() == ".zip" and os.path.isfile(self.path):
             zips = [self.path]
@@ -55,7 +61,7 @@ class Archive:
             self._by_name[file_name] = self._by_tail[f"{folder}/{file_name}"] = name
             self.folders.add(folder)
 
-    def _add_folder(self, folder, prefix, depth):
+    def _add_folder(self, folder: str, prefix: str, depth: int) -> None:
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except OSError as error:
@@ -68,13 +74,13 @@ class Archive:
             elif depth > 0:
                 self._add_folder(entry.path, f"{prefix}{entry.name}/", depth - 1)
 
-    def _add_zip(self, path):
+    def _add_zip(self, path: Path) -> None:
         for name in self._zip(path).namelist():
             # macOS puts a second, unreadable copy of each file beside it, under such names
             if not name.endswith("/") and not name.startswith("__MACOSX/"):
                 self._zip_of.setdefault(name, path)
 
-    def _zip(self, path):
+    def _zip(self, path: Path) -> zipfile.ZipFile:
         """Give the open zip, opened in this process: two processes must not share a position."""
         if self._opened_by != os.getpid():
             self._opened_by, self._opened = os.getpid(), {}
@@ -86,17 +92,24 @@ class Archive:
                 raise DataError(f"{path}: not a whole zip archive ({error}); {remedy}") from error
         return self._opened[path]
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_opened_by": None, "_opened": {}}
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._zip_of)
 
-    def find(self, file_name):
+    def find(self, file_name: str) -> str | None:
         """Give the first file called `file_name`, in whichever folder inside, or None."""
         return self._by_name.get(file_name)
 
-    def locate(self, file_name, folders):
+    def require(self, file_name: str) -> str:
+        """Give what `find` finds. Raises: DataError when there is no such file."""
+        name = self.find(file_name)
+        if name is None:
+            raise DataError(f"{self.path}: {file_name} is missing; fetch it again")
+        return name
+
+    def locate(self, file_name: str, folders: Iterable[str]) -> str | None:
         """Give the file called `file_name` in the first of some folders that holds it, or None.
 
         Inputs:
@@ -107,11 +120,11 @@ class Archive:
         tails = (f"{folder}/{file_name}" for folder in folders)
         return next((self._by_tail[tail] for tail in tails if tail in self._by_tail), None)
 
-    def label(self, name):
+    def label(self, name: str) -> str:
         """Give the path of a file for a person to read, through the zip where it lies in one."""
         return str((self._zip_of[name] or self.path) / name)
 
-    def read(self, name):
+    def read(self, name: str) -> bytes:
         """Read a whole file.
 
         Inputs:
@@ -120,16 +133,15 @@ class Archive:
         Raises: DataError naming the file when it is gone or damaged
         """
         try:
-            if self._zip_of[name] is None:
-                return (self.path / name).read_bytes()
-            return self._zip(self._zip_of[name]).read(name)
+            packed = self._zip_of[name]
+            return self._zip(packed).read(name) if packed else (self.path / name).read_bytes()
         except RuntimeError as error:  # encrypted, or an exotic packing
             raise DataError(f"{self.label(name)}: {error}; unpack it with its own tool") from error
         except Exception as error:  # each way of packing has its own kinds of error
             problem = f"damaged or cannot be read ({error}); fetch it again"
             raise DataError(f"{self.label(name)}: {problem}") from error
 
-    def open(self, name):
+    def open(self, name: str) -> IO[bytes]:
         """Open a file for reading at any place; what a zip holds is read whole.
 
         Inputs:
@@ -144,7 +156,7 @@ class Archive:
         except OSError as error:
             raise DataError(f"{self.label(name)}: cannot be read ({error.strerror})") from error
 
-    def image(self, name):
+    def image(self, name: str) -> Image.Image:
         """Open a picture.
 
         Inputs:
@@ -154,28 +166,31 @@ class Archive:
         """
         return open_image(io.BytesIO(self.read(name)), self.label(name))
 
-    def read_text(self, name):
-        """Read a whole text file; raise DataError when it is not UTF-8."""
+    def read_text(self, name: str) -> str:
+        """Read a whole text file. Raises: DataError when it is not UTF-8, and as for `read`."""
         try:
             return self.read(name).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             problem = f"not UTF-8 text (byte {error.start})"
             raise DataError(f"{self.label(name)}: {problem}; fetch it again") from error
 
-    def read_json(self, name):
-        """Read a whole JSON file; raise DataError when it is not JSON."""
+    def read_json(self, name: str) -> Any:
+        """Read a whole JSON file. Raises: DataError when it is not JSON, and as for `read`."""
         return parse_json(self.read(name), self.label(name))
 
-    def fingerprint(self, name):
-        """Give a short string that is another one as soon as the file has changed."""
-        if self._zip_of[name] is None:
-            status = (self.path / name).stat()
-            return f"{status.st_size}-{status.st_mtime_ns}"
-        info = self._zip(self._zip_of[name]).getinfo(name)
-        return f"{info.file_size}-{info.CRC:08x}"
+    def fingerprint(self, name: str) -> str:
+        """Give a short string that is another one as soon as the file has changed.
+
+        Raises: DataError naming a zip that is gone or damaged
+        """
+        if packed := self._zip_of[name]:
+            info = self._zip(packed).getinfo(name)
+            return f"{info.file_size}-{info.CRC:08x}"
+        status = (self.path / name).stat()
+        return f"{status.st_size}-{status.st_mtime_ns}"
 
 
-def _tail(name):
+def _tail(name: str) -> tuple[str, str]:
     """Split off the folder right above a file, in lower case, and the file's own name."""
     *folders, file_name = name.rsplit("/", 2)
     return folders[-1].lower() if folders else "", file_name

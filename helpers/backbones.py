@@ -12,8 +12,10 @@ import importlib
 import os
 import sys
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -25,7 +27,7 @@ from helpers.files import DataError
 class Backbone:
     """What `ImageEncoder` must know of a backbone: how to build it, and what it was trained on."""
 
-    build: callable  # weights file or None -> nn.Module with forward_features
+    build: Callable  # weights file or None -> nn.Module with forward_features
     feature_dim: int  # C
     mean: tuple
     std: tuple
@@ -38,7 +40,7 @@ def read_weights(path, remedy="give a file of weights as torch.save writes it"):
     Inputs:
         path: a file of torch.save, of any age
         remedy: what to do about a file that cannot be used, for the error
-    Returns: dict from names to tensors, on the CPU
+    Returns: dict from names to tensors of any shape, on the CPU
     Raises: DataError naming the file when it is missing, cut off, or holds anything but tensors
     """
     try:
@@ -134,8 +136,8 @@ def _fetch(weights):
     return file, read_weights(file, "delete it, and it is downloaded again")
 
 
-_LITE = {"feature_dim": 1280, "mean": (127 / 255,) * 3, "std": (128 / 255,) * 3}
-IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+_LITE: dict[str, Any] = {"feature_dim": 1280, "mean": (127 / 255,) * 3, "std": (128 / 255,) * 3}
+IMAGENET: dict[str, Any] = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 BACKBONES = {
     "efficientnet_lite0": Backbone(partial(_efficientnet_lite, 0), **_LITE),
     "efficientnet_lite2": Backbone(partial(_efficientnet_lite, 2), **_LITE, image_size=260),

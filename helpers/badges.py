@@ -109,6 +109,7 @@ def prepare(notebook, address, path):
         notebook: nbformat's, changed in place
         address: of the repository, or None
         path: of the notebook in the repository, for the badge and for an error
+    Raises: DataError for a notebook without a set-up cell
     """
     cells = notebook.cells
     title, _, rest = _BADGE.sub("", cells[0].source).partition("\n")
@@ -117,8 +118,8 @@ def prepare(notebook, address, path):
     setup = next((c for c in cells if c.cell_type == "code" and _PATH.search(c.source)), None)
     if setup is None:
         raise DataError(f"{path}: no code cell with sys.path.insert(0, ...); add it to the first")
-    start = _PATH.search(setup.source).start()
-    _, _, imports = setup.source[start:].partition("\n\n")
+    before = _PATH.split(setup.source, maxsplit=1)[0]
+    _, _, imports = setup.source.removeprefix(before).partition("\n\n")
     setup.source = f"{bootstrap(address)}\n{imports}".strip("\n")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 REQUIREMENTS = Path(__file__).resolve().parents[1] / "requirements.txt"
 # A notebook that is open has its Jupyter already, and it needs no tests.
-NOT_NEEDED = ("jupyter", "pytest", "hypothesis", "nbval", "ruff")
+NOT_NEEDED = ("jupyter", "pytest", "hypothesis", "nbval", "ruff", "mypy")
 
 
 def sort_requirements(requirements=REQUIREMENTS):
@@ -27,7 +27,7 @@ def sort_requirements(requirements=REQUIREMENTS):
     """
     missing, present = [], {}
     for line in Path(requirements).read_text(encoding="utf-8").splitlines():
-        name = re.match(r"[\w.-]*", line)[0]
+        name = re.split(r"[^\w.-]", line, maxsplit=1)[0]
         if not name or name in NOT_NEEDED:
             continue
         try:

@@ -4,6 +4,8 @@ Vinyals et al. 2015, "Show and Tell" (the image starts the recurrent state, as i
 Xu et al. 2015, "Show, Attend and Tell" (the image is attended at each step).
 """
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -18,7 +20,7 @@ from helpers.layers import (
 )
 from helpers.vocabulary import shift_captions
 
-CELLS = {"rnn": RNN, "lstm": LSTM, "attn": AttentionLSTM}
+CELLS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "attn": AttentionLSTM}
 
 
 class CaptioningRNN(nn.Module):
@@ -33,6 +35,9 @@ class CaptioningRNN(nn.Module):
         dropout: probability of dropping an entry of features, word vectors and hidden states
     Raises: ValueError for an unknown cell type.
     """
+
+    feature_mean: torch.Tensor
+    feature_std: torch.Tensor
 
     def __init__(
         self, vocabulary, cell_type="lstm", feature_dim=1280, wordvec_dim=256, hidden_dim=512,
@@ -52,7 +57,7 @@ class CaptioningRNN(nn.Module):
         self.embed = WordEmbedding(len(vocabulary), wordvec_dim)
         if cell_type == "attn":
             with torch.no_grad():
-                self.project.W /= 3  # maps start out nearly even: learning shapes them, not chance
+                self.project.W.div_(3)  # maps start nearly even: learning shapes them, not chance
         self.cell = CELLS[cell_type](wordvec_dim, hidden_dim)
         self.score = TemporalAffine(hidden_dim, len(vocabulary))
         self.dropout = nn.Dropout(dropout)
@@ -126,7 +131,10 @@ class CaptioningRNN(nn.Module):
         return self.score(h[:, None])[:, 0], state, alpha
 
     def sample(self, features, max_length=20):
-        """Caption images greedily. Returns: list of N `Caption`s, for "attn" with their maps."""
+        """Caption images greedily, from features (N, C) or (N, P, C).
+
+        Returns: list of N `Caption`s, for "attn" with their maps
+        """
         return decoding.greedy(self, features, max_length)
 
     def _run(self, x, projected):

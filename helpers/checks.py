@@ -31,9 +31,10 @@ def rel_error(x, y):
 def rel_norm(x, y):
     """Return the relative error of x as a whole, ||x - y|| / ||y||.
 
-    Inputs, raises: as for rel_error; y is the value to trust.
+    Inputs: as for `rel_error`, of one shape; y is the value to trust.
     Returns: a float, at least 0; 0 when both are zero, infinity when only y is, and NaN when
     either holds a NaN or an infinity.
+    Raises: as for `rel_error`
     """
     x, y = _comparable(x, y)
     difference, size = np.linalg.norm(_difference(x, y)), np.linalg.norm(y)
@@ -50,7 +51,7 @@ def numerical_gradient(f, x, df=None, h=1e-5):
     grows as 1 / h, takes over; at h = 1e-5 both are about 1e-10 in float64.
 
     Inputs:
-        f: function of x that gives an array, or a single number when df is None
+        f: function of x that gives an array of any shape, or a number when df is None
         x: float64 array (NumPy or torch) of any shape. Its entries are moved in place, so that f
             may also be a model that holds x; each is restored exactly, also when f raises
         df: upstream gradient, of the shape of f(x); None for a loss, whose upstream gradient is 1
@@ -108,7 +109,7 @@ def check_norm(name, actual, expected, bound):
     Prints `dWx ok (relative norm < 1e-10)`. One tiny entry that is all rounding error fails check
     but not this; it suits an oracle that is exact up to rounding, such as autograd.
 
-    Inputs, raises: as for check.
+    Inputs, raises: as for `check`.
     """
     actual, expected = _comparable_or_fail(name, actual, expected)
     error = rel_norm(actual, expected)
@@ -148,7 +149,7 @@ def published(name):
     Returns:
         inputs: dict of argument name -> float64 array (int64 for word ids). A picture's grid,
             stored channels first as (N, H, 4, 4), comes as our kernels want it: (N, 16, H)
-        expected: dict of output name -> float64 array, exact to 8 decimals
+        expected: dict of output name -> float64 array of its shape, exact to 8 decimals
     Raises: KeyError that lists the kernels there are.
     Source: the notebooks of CS231n (Stanford) and EECS 498 (Michigan).
     """
@@ -168,7 +169,8 @@ def as_text(number):
 def _input(entry):
     if isinstance(entry, list):
         return np.array(entry)
-    array = np.linspace(*entry["linspace"], int(np.prod(entry["shape"]))).reshape(entry["shape"])
+    start, stop = entry["linspace"]
+    array = np.linspace(start, stop, int(np.prod(entry["shape"]))).reshape(entry["shape"])
     if array.ndim == 4:  # a grid with its channels first
         return np.moveaxis(array.reshape(*array.shape[:2], -1), 1, 2)  # (N, H, 4, 4) -> (N, 16, H)
     return array

@@ -1,12 +1,18 @@
 """Data sets of captioned images, all in one representation, whatever they are stored as."""
 
 import functools
-import numbers
+import os
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
 
 from helpers.archives import Archive
 from helpers.files import DataError
-from helpers.formats import FORMATS, Instances, choose_format
+from helpers.formats import FORMATS, Instances, Record, choose_format
+from helpers.vocabulary import Vocabulary
 
 SPLITS = ("train", "val", "test", "restval")
 
@@ -27,8 +33,10 @@ class CaptionedImages:
     """
 
     def __init__(
-        self, name, split, records, pictures, instances=None, vocabulary=None, features=None
-    ):
+        self, name: str, split: str, records: Iterable[Record], pictures: Any,
+        instances: Instances | None = None, vocabulary: Vocabulary | None = None,
+        features: Any = None,
+    ) -> None:  # fmt: skip
         """Keep the records that have both a file and captions, and note the others.
 
         Inputs:
@@ -37,11 +45,15 @@ class CaptionedImages:
             pictures: what opens them, an object with `image`, `label` and `fingerprint` (Archive)
             instances: `formats.Instances`, or None where no objects are known
             vocabulary: as the attribute
-            features: object whose `rows` are the features of image id 0, 1, ...; or None
+            features: object whose `rows`, (I, C), are the features of image id 0, 1, ...; or None
         """
         self.name, self.split = name, split
-        self.ids, self.files, self.captions = [], [], []
-        self.missing, self.uncaptioned, self.blank = [], [], 0
+        self.ids: list[int | str] = []
+        self.files: list[str] = []
+        self.captions: list[list[str]] = []
+        self.missing: list[str] = []
+        self.uncaptioned: list[str] = []
+        self.blank = 0
         self.vocabulary = vocabulary
         self._pictures, self._instances, self._features = pictures, instances, features
         for record in records:
@@ -57,15 +69,15 @@ class CaptionedImages:
                 self.files.append(record.path)
                 self.captions.append(worded)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.ids)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         captions = sum(map(len, self.captions))
         text = f"{self.name} {self.split}: {len(self):,} images, {captions:,} captions"
         return f"{text}; left out: {self.left_out()}" if self.left_out() else text
 
-    def left_out(self):
+    def left_out(self) -> str:
         """Tell in words what was left out and why; "" when nothing was."""
         parts = []
         if self.missing:
@@ -78,7 +90,7 @@ class CaptionedImages:
         return ", ".join(parts)
 
     @functools.cached_property
-    def boxes(self):
+    def boxes(self) -> list[list[tuple]] | None:
         """List per image the (category, x, y, width, height) of its objects, in pixels.
 
         x and y are the top left corner. None where the data set says nothing about objects.
@@ -88,14 +100,14 @@ class CaptionedImages:
         return [self._instances.boxes.get(image_id, []) for image_id in self.ids]
 
     @functools.cached_property
-    def features(self):
+    def features(self) -> np.ndarray | None:
         """Give the features that the data set has of its images, as CS231n's, read on first use.
 
         Float32 array (N, C); None where there are none, as nearly everywhere.
         """
         return None if self._features is None else self._features.rows[self.ids]
 
-    def image(self, i):
+    def image(self, i: int) -> Image.Image:
         """Open image `i`.
 
         Inputs:
@@ -106,18 +118,18 @@ class CaptionedImages:
         """
         return self._pictures.image(self.files[i])
 
-    def fingerprint(self, i):
+    def fingerprint(self, i: int) -> str:
         """Give a short string that is another one as soon as the file of image `i` changed."""
         return self._pictures.fingerprint(self.files[i])
 
-    def subset(self, choice):
+    def subset(self, choice: int | Iterable[int]) -> "CaptionedImages":
         """Give some of the images as a data set of its own.
 
         Inputs:
             choice: how many of the first images to take, or the indices to take, in their order
         Returns: CaptionedImages
         """
-        if isinstance(choice, numbers.Integral):
+        if not isinstance(choice, Iterable):
             choice = range(min(choice, len(self)))
         part = CaptionedImages(
             self.name, self.split, [], self._pictures, self._instances, self.vocabulary,
@@ -130,7 +142,9 @@ class CaptionedImages:
         return part
 
 
-def load_captions(source, split, format=None, strict=False):
+def load_captions(
+    source: str | os.PathLike, split: str, format: str | None = None, strict: bool = False
+) -> CaptionedImages:
     """Open one split of a data set of captioned images.
 
     Inputs:
@@ -142,7 +156,8 @@ def load_captions(source, split, format=None, strict=False):
         strict: refuse a data set with missing image files, images without captions or blank
             captions, instead of leaving those out and counting them
     Returns: CaptionedImages
-    Raises: DataError naming the file and the remedy
+    Raises: ValueError for a split or a format that there is not; DataError naming the file and
+        the remedy
     """
     split = "val" if split == "dev" else split
     if split not in SPLITS:
@@ -163,7 +178,7 @@ def load_captions(source, split, format=None, strict=False):
     return data
 
 
-def find_data(source, format=None):
+def find_data(source: str | os.PathLike, format: str | None = None) -> tuple[Archive, str]:
     """Find the files of a data set, and out what they are.
 
     Inputs:
@@ -171,7 +186,7 @@ def find_data(source, format=None):
     Returns a tuple of:
         archive: Archive
         kind: a key of `formats.FORMATS`
-    Raises: DataError when there is no data set there
+    Raises: ValueError for a format that there is not; DataError when there is no data set there
     """
     if format is not None and format not in FORMATS:
         raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
@@ -179,7 +194,7 @@ def find_data(source, format=None):
     return archive, choose_format(archive, format)
 
 
-def read_split(archive, kind, split):
+def read_split(archive: Archive, kind: str, split: str) -> CaptionedImages:
     """Read a split, whatever is missing of it.
 
     Inputs:
@@ -189,7 +204,8 @@ def read_split(archive, kind, split):
     Raises: DataError naming the file and the remedy
     """
     content = FORMATS[kind].read(archive, split)
-    boxes = FORMATS[kind].instances and archive.find(FORMATS[kind].instances[split])
+    files = FORMATS[kind].instances
+    boxes = archive.find(files[split]) if files else None
     instances = Instances(archive, boxes) if boxes else None
     pictures = content.pictures or archive
     return CaptionedImages(
@@ -197,7 +213,7 @@ def read_split(archive, kind, split):
     )
 
 
-def _draw_scenes():
+def _draw_scenes() -> Path:
     """Give the folder of the built-in data set, drawn first where it is not there."""
     from helpers.scenes import generate_scenes
 

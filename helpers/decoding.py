@@ -38,7 +38,7 @@ def greedy(model, features, max_length=20):
 
     Inputs:
         model: CaptioningRNN, in evaluation mode
-        features: as the model takes them, N images first
+        features: of N images, as the model takes them: (N, C), or (N, P, C)
         max_length: at most so many words
     Returns: list of N `Caption`s
     Raises: ValueError if max_length is below 1.

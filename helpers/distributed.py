@@ -143,7 +143,7 @@ def take_share(model, share):
 class SharedDropout(nn.Dropout):
     """Dropout whose mask does not depend on how many processes share the batch."""
 
-    share = None
+    share = Share(slice(None), slice(None), 0)  # the whole of every batch
 
     def forward(self, x):
         """Inputs: x: of this process's images or captions, (n, ...). Returns: its shape."""

@@ -177,7 +177,7 @@ def _fill_layers(network, file):
 
 def _fold_batch_norm(module):
     """Fold each batch normalisation into the convolution before it, for inference."""
-    previous_name, previous = None, None
+    previous_name, previous = "", None
     for name, child in list(module.named_children()):
         if isinstance(child, nn.BatchNorm2d) and isinstance(previous, nn.Conv2d):
             setattr(module, previous_name, fuse_conv_bn_eval(previous, child))

@@ -15,6 +15,7 @@ class CaptionExamples(torch.utils.data.Dataset):
         captions: for each image a list of captions (text)
         vocabulary: Vocabulary
         max_words: longer captions are cut
+    Raises: ValueError when the numbers of images differ
     """
 
     def __init__(self, features, captions, vocabulary, max_words=25):
@@ -63,7 +64,7 @@ class CaptionExamples(torch.utils.data.Dataset):
         The images of a batch have the same number of captions, so that they can share features.
 
         Inputs: batch_size: captions per batch, about; seed, epoch: what the order depends on
-        Returns: list of integer arrays of examples, in the order of training
+        Returns: list of integer arrays of examples, (N,) each, in the order of training
         """
         rng = np.random.default_rng([seed, epoch])
         _, starts, counts = np.unique(self.rows, return_index=True, return_counts=True)

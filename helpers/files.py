@@ -5,7 +5,9 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 
 class DataError(ValueError):
@@ -13,7 +15,7 @@ class DataError(ValueError):
 
 
 @contextlib.contextmanager
-def atomic_write(path):
+def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     """Give a temporary path to write to, which becomes `path` only once it is complete.
 
     The temporary file lies in the same folder (so that the final rename cannot cross a disk),
@@ -39,21 +41,21 @@ def atomic_write(path):
         temporary.unlink(missing_ok=True)
 
 
-def remove_leftovers(folder):
+def remove_leftovers(folder: str | os.PathLike) -> None:
     """Delete the temporary files of `atomic_write` that killed processes left in a folder."""
     for file in Path(folder).rglob(".*.*"):
         if re.fullmatch(r"\..+\.[0-9a-f]{8}(\.\w+)?", file.name):
             file.unlink(missing_ok=True)
 
 
-def write_json(path, content):
+def write_json(path: str | os.PathLike, content: Any) -> None:
     """Write `content` to `path` as UTF-8 JSON, one item to a line, whole or not at all."""
     with atomic_write(path) as temporary:
         text = json.dumps(content, ensure_ascii=False, indent=1)
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def parse_json(content, name):
+def parse_json(content: bytes, name: str | os.PathLike) -> Any:
     """Parse the bytes of a JSON file.
 
     Inputs:
@@ -80,7 +82,7 @@ def parse_json(content, name):
         raise DataError(f"{name}: holds a number of thousands of digits; fetch it again") from error
 
 
-def read_json(path):
+def read_json(path: str | os.PathLike) -> Any:
     """Read a JSON file.
 
     Inputs:

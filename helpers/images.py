@@ -3,6 +3,7 @@
 import contextlib
 import os
 import warnings
+from typing import IO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -20,7 +21,7 @@ class ImageError(DataError):
     """Say which image cannot be used, and why."""
 
 
-def open_image(file, name=None):
+def open_image(file: str | os.PathLike | IO[bytes], name: str | None = None) -> Image.Image:
     """Open a picture and give it as RGB, whatever kind of picture it is.
 
     EXIF rotation is applied, of an animation the first frame is taken, transparency is laid on
@@ -31,11 +32,11 @@ def open_image(file, name=None):
         name: what to call the picture in an error; by default its path
     Returns: PIL image of mode "RGB", 8 bits per channel
     Raises: ImageError naming the file when it is missing, a folder, empty, cut off, too large
-    to be a photograph, or not an image
+    to be a photograph, or not an image; TypeError for what is neither path nor file
     """
-    if hasattr(file, "read"):
-        return _decode(file, name or getattr(file, "name", "image"))
-    if not isinstance(file, (str, os.PathLike)):
+    if not isinstance(file, str | os.PathLike):
+        if hasattr(file, "read"):
+            return _decode(file, name or str(getattr(file, "name", "image")))
         raise TypeError(f"file: expected a path or a binary file, got {type(file).__name__}")
     path = os.path.expanduser(file)
     name = name or str(file)
@@ -52,7 +53,7 @@ def open_image(file, name=None):
         raise ImageError(f"{name}: cannot be read ({error.strerror or error})") from error
 
 
-def _decode(file, name):
+def _decode(file: IO[bytes], name: str) -> Image.Image:
     """Decode a binary file to RGB, and turn what Pillow raises into an ImageError."""
     try:
         image = _load(file)
@@ -73,7 +74,7 @@ def _decode(file, name):
         raise ImageError(f"{name}: {error}") from error
 
 
-def _load(file):
+def _load(file: IO[bytes]) -> Image.Image:
     """Decode the first frame of a picture; leave vector drawings undrawn.
 
     Pillow's warnings are kept back: they are about details that a camera noted wrongly, and
@@ -88,7 +89,7 @@ def _load(file):
     return image
 
 
-def to_rgb(image):
+def to_rgb(image: Image.Image) -> Image.Image:
     """Convert a PIL image of any mode to upright 8-bit RGB, transparency laid on white.
 
     Inputs:
@@ -107,7 +108,7 @@ def to_rgb(image):
     return image.convert("RGB")
 
 
-def _upright(image):
+def _upright(image: Image.Image) -> Image.Image:
     """Turn the picture as its EXIF orientation says; one with broken EXIF stays as it is."""
     with contextlib.suppress(Exception), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -115,7 +116,7 @@ def _upright(image):
     return image
 
 
-def _to_8_bits(image):
+def _to_8_bits(image: Image.Image) -> Image.Image:
     """Scale greys of 16 bits or floating point to [0, 255]."""
     white = _WHITE[image.mode]
     values = np.asarray(image)  # (height, width)

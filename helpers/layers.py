@@ -81,7 +81,7 @@ _word_loss = bridge(kernels.temporal_word_loss, _scaled)
 
 
 def temporal_word_loss(h, W, b, y, mask, label_smoothing=0.0, weights=None):
-    """Score hidden states and compare with the words, as `kernels.temporal_word_loss` does."""
+    """Score h (N, T, H), compare with the words y (N, T), as `kernels.temporal_word_loss` does."""
     with_gradients = torch.is_grad_enabled()
     return _word_loss(h, W, b, y, mask, label_smoothing, weights, with_gradients)
 
@@ -93,6 +93,9 @@ class _Cell(nn.Module):
     """
 
     gates = 1
+    Wx: nn.Parameter
+    Wh: nn.Parameter
+    b: nn.Parameter
 
     def __init__(self, input_dim, hidden_dim):
         super().__init__()
@@ -119,7 +122,8 @@ class RNN(_Cell):
     @fast_products()
     def step(self, x, state):
         """Inputs: x (N, D), state: (h,) of (N, H). Returns: next_h (N, H), (next_h,)."""
-        next_h, _ = kernels.rnn_step_forward(x, *state, self.Wx, self.Wh, self.b)
+        (prev_h,) = state
+        next_h, _ = kernels.rnn_step_forward(x, prev_h, self.Wx, self.Wh, self.b)
         return next_h, (next_h,)
 
 
@@ -236,11 +240,13 @@ def to_torch(layer):
     """
     twin = (nn.LSTM if layer.gates == 4 else nn.RNN)(*layer_sizes(layer), batch_first=True)
     twin = twin.to(layer.Wx)
-    with torch.no_grad():
-        twin.weight_ih_l0.copy_(swap_gates(layer.Wx.T, layer.gates))
-        twin.weight_hh_l0.copy_(swap_gates(layer.Wh.T, layer.gates))
-        twin.bias_ih_l0.copy_(swap_gates(layer.b, layer.gates))
-        twin.bias_hh_l0.zero_()
+    weights = {
+        "weight_ih_l0": swap_gates(layer.Wx.T, layer.gates),
+        "weight_hh_l0": swap_gates(layer.Wh.T, layer.gates),
+        "bias_ih_l0": swap_gates(layer.b, layer.gates),
+        "bias_hh_l0": torch.zeros_like(layer.b),
+    }
+    twin.load_state_dict(weights)
     return twin
 
 

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 from helpers.files import DataError
@@ -30,7 +31,9 @@ class _Reader(pickle._Unpickler):
             return cls()
 
         # Python 2 writes an instance as copy_reg._reconstructor(Vocabulary, object, None)
-        self.known = {(module, "Vocabulary"): self.record for module in _MODULES}
+        self.known: dict[tuple[str, str], Callable] = {
+            (module, "Vocabulary"): self.record for module in _MODULES
+        }
         for copyreg, builtins in (("copy_reg", "__builtin__"), ("copyreg", "builtins")):
             self.known |= {(copyreg, "_reconstructor"): reconstruct, (builtins, "object"): base}
 

@@ -10,14 +10,16 @@ import contextlib
 import shutil
 import subprocess
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.vocabulary import tokenize
 
+References = Sequence[Sequence[str]]
 BLEU_WEIGHTS = [(1,), (1 / 2,) * 2, (1 / 3,) * 3, (1 / 4,) * 4]
 
 
-def bleu(references, candidates):
+def bleu(references: References, candidates: Sequence[str]) -> dict[str, float]:
     """Corpus BLEU-1 to BLEU-4: clipped n-gram precision times the brevity penalty.
 
     Inputs:
@@ -36,7 +38,7 @@ def bleu(references, candidates):
     return {f"BLEU-{n + 1}": float(score) for n, score in enumerate(scores)}
 
 
-def score_captions(references, candidates):
+def score_captions(references: References, candidates: Sequence[str]) -> dict[str, float]:
     """BLEU-1 to BLEU-4, ROUGE-L and CIDEr-D.
 
     Inputs: as for `bleu`
@@ -53,7 +55,9 @@ def score_captions(references, candidates):
     return scores
 
 
-def java_scores(references, candidates):
+def java_scores(
+    references: References, candidates: Sequence[str]
+) -> tuple[dict[str, float], dict[str, str]]:
     """METEOR and SPICE, where the Java programs that compute them can run.
 
     Nothing is downloaded: SPICE is computed only where its language models are installed.
@@ -79,14 +83,14 @@ class _Absent(Exception):
     """A metric cannot be computed here; the message says why."""
 
 
-def _check_java():
+def _check_java() -> None:
     java = shutil.which("java")
     # macOS has a `java` that only says where to get one
     if not java or subprocess.run([java, "-version"], capture_output=True).returncode:
         raise _Absent("needs Java, and no `java` was found")
 
 
-def _meteor(truth, results):
+def _meteor(truth: dict, results: dict) -> float:
     from pycocoevalcap.meteor.meteor import Meteor
 
     scorer = Meteor()
@@ -105,7 +109,7 @@ def _meteor(truth, results):
                 pipe.close()
 
 
-def _spice(truth, results):
+def _spice(truth: dict, results: dict) -> float:
     from pycocoevalcap.spice import get_stanford_models as models
     from pycocoevalcap.spice.spice import Spice
 
@@ -119,7 +123,7 @@ def _spice(truth, results):
         raise _Absent(f"its Java program failed ({error})") from error
 
 
-def _spaced(references, candidates):
+def _spaced(references: References, candidates: Sequence[str]) -> tuple[dict, dict]:
     """Lay captions out as pycocoevalcap wants them: dicts from a number to lists of texts."""
     spaced = [[" ".join(tokenize(caption)) for caption in several] for several in references]
     return dict(enumerate(spaced)), {
@@ -127,7 +131,7 @@ def _spaced(references, candidates):
     }
 
 
-def _check(references, candidates):
+def _check(references: References, candidates: Sequence[str]) -> None:
     if len(references) != len(candidates):
         raise ValueError(f"{len(references)} images with references, {len(candidates)} candidates")
     empty = [i for i, several in enumerate(references) if not several]

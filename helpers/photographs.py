@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from PIL import Image
+
 from helpers.images import open_image
 
 # File in skimage/data -> credit. Public domain or CC0, as scikit-image's documentation says;
@@ -16,13 +18,13 @@ CREDITS = {
 }
 
 
-def photograph_path(name):
+def photograph_path(name: str) -> Path:
     """Return the path of a bundled photograph. Inputs: name: a key of `CREDITS`."""
     import skimage
 
     return Path(skimage.__file__).parent / "data" / name
 
 
-def load_photographs():
+def load_photographs() -> dict[str, Image.Image]:
     """Return a dict from name to PIL image, RGB, of all photographs in `CREDITS`."""
     return {name: open_image(photograph_path(name)) for name in CREDITS}

@@ -20,7 +20,7 @@ def fast_products():
     A context manager and a decorator. The switch is torch's own, for the whole process, and is
     put back at the end.
     """
-    matmul = torch.backends.mkldnn.matmul
+    matmul = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
     before = matmul.fp32_precision
     try:
         if keeps_float32():
@@ -34,7 +34,7 @@ def fast_products():
 def keeps_float32():
     """Tell by a trial whether oneDNN, free to round factors to bfloat16, keeps them whole."""
     factor = torch.full((256, 256), 1 + 2**-12)  # bfloat16 has no number between 1 and 1 + 2**-7
-    matmul = torch.backends.mkldnn.matmul
+    matmul = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
     before = matmul.fp32_precision
     try:
         matmul.fp32_precision = "bf16"

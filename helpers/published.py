@@ -96,6 +96,7 @@ class PublishedCaptioner:
             images: list of N PIL images (of any mode) or paths, or a tensor (N, 3, 224, 224),
                 uint8 in [0, 255] or float in [0, 1]
         Returns: features, (N, E)
+        Raises: TypeError for anything else than such pictures
         """
         if isinstance(images, torch.Tensor):
             with torch.inference_mode():
@@ -148,7 +149,7 @@ def load_published(folder, device="cpu"):
     """
     folder = Path(folder)
     if (folder / "model.safetensors").exists():
-        encoder, decoder, vocabulary, verified = *_read_export(folder), False
+        (encoder, decoder, vocabulary), verified = _read_export(folder), False
     else:
         files = [_find(folder, name) for name in FILES]
         matches = [_is_published(*pair) for pair in zip(files, FILES, strict=True)]

@@ -1,4 +1,8 @@
-"""The options of training and decoding. Nothing heavy is imported here: `--help` shows them."""
+"""The options of training and decoding. Nothing heavy is imported here: `--help` shows them.
+
+AdamW (Loshchilov and Hutter 2019) in one cycle of learning rates (Smith and Topin 2019), gradients
+clipped (Pascanu, Mikolov and Bengio 2013), weights averaged (Polyak and Juditsky 1992).
+"""
 
 from dataclasses import dataclass, field
 

@@ -55,7 +55,7 @@ def build(folder, root=ROOT):
 
 
 def _title(notebook):
-    return re.match(r"# (.*)", notebook.cells[0].source)[1]
+    return notebook.cells[0].source.partition("\n")[0].removeprefix("# ")
 
 
 def _links(pages, number):

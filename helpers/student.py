@@ -91,6 +91,7 @@ def _cache_comment(node):
     last = node.body[-1]
     if not node.name.endswith("_forward") or not isinstance(last, ast.Return):
         return []
+    assert isinstance(last.value, ast.Tuple)
     return [f"    # cache: {ast.unparse(last.value.elts[-1])}\n"]
 
 

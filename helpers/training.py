@@ -142,7 +142,7 @@ class _Run:
         self.step, self.history = 0, []
         self.sum, self.seen, self.seconds, self.waited = 0.0, 0, 0.0, 0.0  # in this epoch
         self.best_score, self.best_weights, self.best_epoch = -math.inf, None, 0
-        self.checkpoint = Path(folder) / "last.pt" if folder else None
+        self.checkpoint = folder and Path(folder) / "last.pt"
         self.saved_at = time.monotonic()
         if folder and distributed.is_first():
             remove_leftovers(folder)

@@ -1,9 +1,12 @@
 """Words to ids and back: tokens, the vocabulary, and captions as padded arrays of ids."""
 
 import functools
+import os
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +21,7 @@ _ENDINGS = re.compile(r" (n't|'(?:s|m|d|re|ve|ll))(?= |$)")
 
 
 @functools.lru_cache(maxsize=1 << 16)
-def _tokenize_chunk(chunk):
+def _tokenize_chunk(chunk: str) -> tuple[str, ...]:
     """Split one whitespace-free piece of lower-case text; drop tokens that are punctuation."""
     # Imported here since nltk takes most of a second, and captioning a photo never tokenises.
     from nltk.tokenize import NLTKWordTokenizer
@@ -29,7 +32,7 @@ def _tokenize_chunk(chunk):
     return tuple(token for token in tokens if any(map(str.isalnum, token)))
 
 
-def tokenize(text):
+def tokenize(text: str) -> list[str]:
     """Split a caption into lower-case words, as NLTK's word tokeniser does.
 
     Punctuation is left out: a token without a letter or digit is dropped. Typographic quotes and
@@ -40,7 +43,7 @@ def tokenize(text):
     Inputs:
         text: str
     Returns: list of str
-
+    Raises: TypeError for what is not a str
     Source: Penn Treebank tokenisation in `nltk.tokenize.NLTKWordTokenizer`
     """
     if not isinstance(text, str):
@@ -52,7 +55,7 @@ def tokenize(text):
 class Vocabulary:
     """Map V words to the ids 0..V-1 and back; ids 0..3 are <NULL>, <START>, <END>, <UNK>."""
 
-    def __init__(self, words):
+    def __init__(self, words: Iterable[str]) -> None:
         """Take the words in the order of their ids, from id 4 on.
 
         Inputs:
@@ -60,7 +63,7 @@ class Vocabulary:
         Raises: TypeError or ValueError naming the word that cannot stand in a vocabulary
         """
         self.idx_to_word = [*SPECIAL_WORDS, *words]
-        self.word_to_idx = {}
+        self.word_to_idx: dict[str, int] = {}
         for index, word in enumerate(self.idx_to_word):
             if not isinstance(word, str):
                 raise TypeError(f"words: expected str, got {word!r} for id {index}")
@@ -70,13 +73,14 @@ class Vocabulary:
                 raise ValueError(f"words: {word!r} stands twice, for id {index} again")
 
     @classmethod
-    def build(cls, captions, min_count=1):
+    def build(cls, captions: Iterable[str], min_count: int = 1) -> "Vocabulary":
         """Collect the words of some captions, frequent ones first, equals alphabetically.
 
         Inputs:
             captions: iterable of str
             min_count: a word seen less often than this is left out, and encodes to <UNK>
         Returns: a Vocabulary
+        Raises: TypeError for a str in place of captions; ValueError for a count below 1
         """
         if isinstance(captions, str):
             raise TypeError("captions: expected several captions, got one str")
@@ -87,16 +91,16 @@ class Vocabulary:
         frequent = [word for word, count in counts.items() if count >= min_count]
         return cls(sorted(frequent, key=lambda word: (-counts[word], word)))
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.idx_to_word)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Vocabulary) and self.idx_to_word == other.idx_to_word
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Vocabulary of {len(self):,} words"
 
-    def encode(self, text, max_length=None):
+    def encode(self, text: str, max_length: int | None = None) -> list[int]:
         """Turn a caption into ids; a word that the vocabulary does not hold becomes <UNK>.
 
         Inputs:
@@ -104,6 +108,7 @@ class Vocabulary:
             max_length: the most ids to give, <START> and <END> included; the words that do not
                 fit are left out, <END> stays
         Returns: list of int in [0, V): START, one id per word, END
+        Raises: ValueError for a length below 2
         """
         if max_length is not None and max_length < 2:
             raise ValueError(f"max_length: expected at least 2 (<START>, <END>), got {max_length}")
@@ -112,7 +117,7 @@ class Vocabulary:
             ids = ids[: max_length - 2]
         return [START, *ids, END]
 
-    def words(self, ids):
+    def words(self, ids: Iterable) -> list[str]:
         """Give the words of a caption up to <END>, without <NULL> and <START>.
 
         Inputs:
@@ -130,7 +135,7 @@ class Vocabulary:
                 words.append(self.idx_to_word[index])
         return words
 
-    def decode(self, ids):
+    def decode(self, ids: Iterable) -> str:
         """Turn ids into text: the words of `words(ids)`, with "'s", "n't" and such joined on.
 
         Inputs:
@@ -139,12 +144,12 @@ class Vocabulary:
         """
         return _ENDINGS.sub(r"\1", " ".join(self.words(ids)))
 
-    def save(self, path):
+    def save(self, path: str | os.PathLike) -> None:
         """Write the vocabulary as JSON, `{"idx_to_word": [...]}`, whole or not at all."""
         write_json(path, {"idx_to_word": self.idx_to_word})
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | os.PathLike) -> "Vocabulary":
         """Read what `save` wrote.
 
         Inputs:
@@ -165,7 +170,7 @@ class Vocabulary:
             raise DataError(f"{path}: {error}; build the vocabulary again") from error
 
 
-def pad_captions(captions):
+def pad_captions(captions: Sequence[Sequence[int]]) -> np.ndarray:
     """Lay encoded captions of unequal length into one array, filled up with <NULL>.
 
     Inputs:
@@ -179,7 +184,7 @@ def pad_captions(captions):
     return padded
 
 
-def shift_captions(captions):
+def shift_captions(captions: Any) -> tuple[Any, Any, Any]:
     """Split captions into what the model reads and what it is to say next, one step later.
 
     Inputs:
@@ -188,6 +193,7 @@ def shift_captions(captions):
         inputs: (N, T), all but the last id
         targets: (N, T), all but the first id; targets[:, t] follows inputs[:, t]
         mask: bool (N, T), False where the target is <NULL> and nothing is to be learned
+    Raises: ValueError for captions of another shape
     """
     if captions.ndim != 2 or captions.shape[1] < 2:
         shape = tuple(captions.shape)

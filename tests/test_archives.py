@@ -33,6 +33,9 @@ def test_a_folder_and_its_zips_look_the_same(archive):
     assert len(archive) == len(FILES)
     assert archive.find("captions.txt") == "notes/captions.txt"
     assert archive.find("nothing.txt") is None
+    assert archive.require("captions.txt") == "notes/captions.txt"
+    with pytest.raises(DataError, match=r"nothing\.txt is missing"):
+        archive.require("nothing.txt")
     assert archive.locate("1.jpg", ["test", "val", "train"]) == "val/1.jpg"
     assert archive.locate("top.txt", ["val", ""]) == "top.txt"
     assert archive.locate("1.jpg", ["test", ""]) is None

@@ -1,12 +1,17 @@
 """The feature cache: encoded once, keyed, resumable."""
 
+import multiprocessing
+import os
 import re
+import signal
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+import helpers.features
 from helpers.encoder import load_pixels
 from helpers.features import ahead, encode_features, encode_images, read_rows
 from helpers.files import DataError
@@ -37,7 +42,7 @@ class Pictures:
         return self.images[i]
 
     def fingerprint(self, i):
-        return str(hash(self.images[i].tobytes()))
+        return str(zlib.crc32(self.images[i].tobytes()))
 
 
 class MeanColour(torch.nn.Module):
@@ -91,7 +96,7 @@ def test_another_encoder_or_file_gives_another_cache(tmp_path):
 def test_a_broken_image_keeps_what_was_encoded(tmp_path, monkeypatch):
     data = Pictures(20)
     data.broken = {17}
-    monkeypatch.setattr("helpers.features.SAVE_SECONDS", 0)
+    monkeypatch.setattr(helpers.features, "SAVE_SECONDS", 0)
     with pytest.raises(ImageError, match="17.jpg"):
         encode(data, tmp_path)
     assert not list(tmp_path.glob("*.npy"))
@@ -156,21 +161,31 @@ def test_ahead_keeps_the_order_and_raises():
         next(given)
 
 
-def test_a_killed_encoding_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr("helpers.features.SAVE_SECONDS", 0)
-    data, encoder = Pictures(20), MeanColour()
-    encoder.left = 3
+class Dying(MeanColour):
+    """Has its process killed when it is to encode more than so many batches."""
 
-    def die(pixels):  # as if killed in the fourth batch
-        encoder.left -= 1
-        if encoder.left < 0:
-            raise KeyboardInterrupt
-        return MeanColour.forward(encoder, pixels)
+    left = 3
 
-    monkeypatch.setattr(encoder, "forward", die)
-    with pytest.raises(KeyboardInterrupt):
-        encode(data, tmp_path, encoder)
-    data.opened.clear()
-    features = encode(data, tmp_path)
+    def forward(self, pixels):
+        self.left -= 1
+        if self.left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().forward(pixels)
+
+
+def _encode_and_die(folder):
+    helpers.features.SAVE_SECONDS = 0
+    encode(Pictures(20), folder, Dying())
+
+
+def test_a_killed_encoding_goes_on(tmp_path):
+    process = multiprocessing.get_context("spawn").Process(target=_encode_and_die, args=[tmp_path])
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert not list(tmp_path.glob("*.npy"))
+    data = Pictures(20)
+    rows = encode(data, tmp_path)
     assert min(data.opened) == 8  # of batches of four, two were noted; one more encodes the shape
-    np.testing.assert_array_equal(features, encode(Pictures(20), tmp_path / "fresh"))
+    np.testing.assert_array_equal(rows, encode(Pictures(20), tmp_path / "fresh"))
+    assert [path.suffix for path in tmp_path.iterdir() if path.is_file()] == [".npy"]

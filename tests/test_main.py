@@ -118,6 +118,13 @@ def test_a_users_mistake_is_named(arguments, named, capsys):
     assert len(printed.err.splitlines()) == 1
 
 
+@pytest.mark.parametrize("device", ["cuda:99", "gpu"])
+@pytest.mark.parametrize("command", [["caption", CAT], ["train"], ["evaluate"]])
+def test_a_device_that_is_missing_is_named(command, device, capsys):
+    assert main([*command, "--device", device]) == 2
+    assert named_in_one_line(capsys, f"--device {device}: torch cannot use it here")
+
+
 @pytest.mark.parametrize("content", [b"", Path(CAT).read_bytes()[:5000], b"GIF89a, or so"])
 def test_a_bad_photograph_is_named(content, tmp_path, capsys):
     photo = tmp_path / "photo.png"

@@ -60,3 +60,17 @@ def test_hooks_of_pre_commit_pass(entry):
     files = ["helpers/__init__.py"] if "ruff" in command else []
     result = subprocess.run([*command, *files], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_types_are_checked_where_nothing_is_annotated():
+    code = "from helpers.files import write_json\ndef f(x):\n    write_json(x)\n"
+    command = [sys.executable, "-m", "mypy", "-c", code]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert 'error: Missing positional argument "content"' in result.stdout
+    assert result.stdout.endswith("Found 1 error in 1 file (checked 1 source file)\n")
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("helpers/**/*.py")), ids=lambda path: path.stem)
+def test_a_file_can_be_read_in_one_sitting(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300

@@ -94,6 +94,7 @@ def test_killed_ten_times_equals_uninterrupted(tmp_path, precision):
     report = json.loads(done.stdout)
     assert report["equal"], report
     assert any(step % 60 for step in report["steps"]), report
+    assert report["steps"] == sorted(report["steps"]), report  # no run began anew
     assert report["files"] == ["end.pt", "last.pt", "log.jsonl"]  # nothing half-written is left
 
 

@@ -5,6 +5,7 @@ change its derivative alone, as a mistake in a backward pass does. Autograd then
 gradients that a reader who made that mistake would compute.
 """
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import torch
@@ -16,7 +17,7 @@ def keep(a, *_):
 
 
 def with_gradient_of(value, other):
-    """Keep the value, and take the gradient of another expression."""
+    """Keep the value, and take the gradient of another expression of the same shape."""
     return other + (value - other).detach()
 
 
@@ -157,7 +158,7 @@ def _temporal_softmax_loss(part, scores, y, mask):
     return loss.detach(), torch.autograd.grad(loss, scores)[0]
 
 
-MODELS = {
+MODELS: dict[str, Callable] = {
     "rnn_step": _rnn_step,
     "rnn": _rnn,
     "lstm_gates": _gated,
@@ -178,7 +179,7 @@ def forward_with(mistake, model, inputs):
     Inputs:
         mistake: dict from names of PARTS to what replaces them; empty for none
         model: a name in MODELS
-        inputs: list of NumPy arrays
+        inputs: list of NumPy arrays, of the shapes in `trial.KERNELS`
     """
     part = SimpleNamespace(**PARTS | mistake)
     return [out.detach().numpy() for out in MODELS[model](part, *map(torch.tensor, inputs))]
@@ -188,7 +189,7 @@ def backward_with(mistake, model, inputs, upstream):
     """Return the gradient of each floating-point input, as NumPy, with a part got wrong.
 
     Inputs: as for forward_with; and
-        upstream: list of NumPy arrays, the gradients of the model's first outputs
+        upstream: list of NumPy arrays, the gradients of the model's first outputs, of their shapes
     """
     part = SimpleNamespace(**PARTS | mistake)
     inputs = [torch.tensor(array) for array in inputs]

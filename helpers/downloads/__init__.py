@@ -17,7 +17,7 @@ def add_command(commands):
     """Add the command to those of the parser. Nothing heavy is imported before it runs."""
     names = "\n".join(f"  {name:14} {each.about}" for name, each in DATA_SETS.items())
     command = commands.add_parser(
-        "download", help="fetch a data set", description=download.__doc__.splitlines()[0],
+        "download", help="fetch a data set", description=_run.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter, epilog=f"data sets:\n{names}",
     )  # fmt: skip
     command.set_defaults(command=_run)
@@ -35,6 +35,7 @@ def add_command(commands):
 
 
 def _run(options):
+    """Fetch a data set. What is there already is checked, what was cut off is gone on with."""
     folder = download(options.data_set, options.out, options.images, options.unpack)
     print(f"{options.data_set} is in {folder}; python -m helpers data {folder} shows it")
 
@@ -50,7 +51,8 @@ def download(name, folder=None, images=None, unpacked=False, progress=True, **op
         progress: show progress bars
         options: of `transfer.fetch`
     Returns: the folder, pathlib.Path
-    Raises: DataError naming the address or the file, and the remedy
+    Raises: ValueError for a data set or a number of images that there is not; DataError naming
+        the address or the file, and the remedy
     """
     from helpers.downloads.transfer import fetch
     from helpers.downloads.unpacking import unpack, zip_problem

@@ -1,5 +1,7 @@
 """Where the makers of the data sets publish them, how large the files are, and their hashes."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 
@@ -11,7 +13,7 @@ class Source(NamedTuple):
     digest: str | None = None  # "sha256:" or "md5:" and hex digits
 
     @property
-    def name(self):
+    def name(self) -> str:
         """Give the file's name."""
         return self.url.rsplit("/", 1)[-1]
 
@@ -21,8 +23,9 @@ class DataSet(NamedTuple):
 
     about: str
     folder: str
-    sources: tuple
-    pictures: dict | None = None  # split -> folder; where captions know each image's address
+    sources: tuple[Source, ...]
+    # split -> folder; where captions know each image's address
+    pictures: Mapping[str, str] = MappingProxyType({})
 
 
 # COCO's sizes and hashes, and those of Karpathy's zip, are the ones in TensorFlow Datasets
@@ -30,12 +33,12 @@ class DataSet(NamedTuple):
 # are the ones in Flashlight and in torchvision for R. The courses publish neither size nor hash.
 
 
-def _coco(name, size, sha256):
+def _coco(name: str, size: int, sha256: str) -> Source:
     folder = "annotations" if name.startswith("annotations") else "zips"
     return Source(f"http://images.cocodataset.org/{folder}/{name}.zip", size, f"sha256:{sha256}")
 
 
-def _flickr8k(name, md5):
+def _flickr8k(name: str, md5: str) -> Source:
     folder = "https://github.com/jbrownlee/Datasets/releases/download/Flickr8k"
     return Source(f"{folder}/{name}.zip", None, f"md5:{md5}")
 

@@ -7,7 +7,9 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO, Any
 
 import requests
 from tqdm.auto import tqdm
@@ -32,9 +34,10 @@ class _PassingError(Exception):
 
 
 def fetch(
-    url, path, size=None, digest=None, check=None, attempts=5, pause=1.0, progress=True,
-    session=requests,
-):  # fmt: skip
+    url: str, path: Path, size: int | None = None, digest: str | None = None,
+    check: Callable[[Path], str | None] | None = None, attempts: int = 5, pause: float = 1.0,
+    progress: bool = True, session: Any = requests,
+) -> Path:  # fmt: skip
     """Download a file, or check the one that is there.
 
     What has come is kept beside `path` under a hidden name, and the next call goes on from there
@@ -82,7 +85,8 @@ class _Transfer:
         self.url, self.size, self.digest, self.session = url, size, digest, session
         self.partial = path.with_name(f".{path.name}.part")
         self.state = path.with_name(f".{path.name}.json")
-        self.file = self.progress = None
+        self.file: IO[bytes]  # from `open` on
+        self.progress: tqdm  # from `bar` on
 
     @contextlib.contextmanager
     def open(self):
@@ -261,7 +265,7 @@ def _find_problem(path, size, digest, check, progress):
     return check(path) if check else None
 
 
-def hash_file(path, kind="sha256", progress=True):
+def hash_file(path: Path, kind: str = "sha256", progress: bool = True) -> str:
     """Hash a file.
 
     Inputs:

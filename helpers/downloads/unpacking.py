@@ -4,6 +4,7 @@ import errno
 import shutil
 import stat
 import zipfile
+from os import PathLike
 from pathlib import Path, PurePosixPath
 
 from tqdm.auto import tqdm
@@ -17,7 +18,7 @@ _ITS_FAULT = (
 )  # fmt: skip
 
 
-def zip_problem(path):
+def zip_problem(path: Path) -> str | None:
     """Give what is wrong with a zip archive, by the checksums of all that is in it, or None."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -27,7 +28,7 @@ def zip_problem(path):
     return f"{damaged} in it is damaged" if damaged else None
 
 
-def unpack(path, folder, progress=True):
+def unpack(path: Path, folder: str | PathLike, progress: bool = True) -> None:
     """Unpack a zip archive; refuse it whole when anything in it would land outside.
 
     Inputs:
@@ -58,13 +59,13 @@ def unpack(path, folder, progress=True):
         raise DataError(f"{path}: cannot be unpacked ({error}); fetch it again") from error
 
 
-def is_inside(name):
+def is_inside(name: str) -> bool:
     """Tell whether a path in an archive stays below the folder it is unpacked to."""
     parts = PurePosixPath(name).parts
     return parts != () and ".." not in parts and name[0] != "/" and not set(name) & set("\\:\0")
 
 
-def _check_member(path, member, folder):
+def _check_member(path: Path, member: zipfile.ZipInfo, folder: Path) -> None:
     kind = stat.S_IFMT(member.external_attr >> 16)
     if kind not in (0, stat.S_IFREG):
         raise DataError(f"{path}: {member.filename!r} in it is a link or a device; not unpacked")
@@ -73,7 +74,7 @@ def _check_member(path, member, folder):
         raise DataError(f"{path}: {member.filename!r} in it leads out of the folder; not unpacked")
 
 
-def _unpack_member(archive, member, target):
+def _unpack_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
     if target.is_file() and target.stat().st_size == member.file_size:
         return
     with (

@@ -5,17 +5,20 @@ the split, whether or not the image's file is there, and what else came with the
 lists the readers.
 """
 
+from collections.abc import Iterable
+
+from helpers.archives import Archive
 from helpers.files import DataError
 from helpers.formats import coco, courses, flickr8k, karpathy
 from helpers.formats.coco import Instances
-from helpers.formats.reading import Content, Record
+from helpers.formats.reading import Content, Format, Record
 
 __all__ = ["FORMATS", "Content", "DataError", "Instances", "Record", "choose_format"]
 
 FORMATS = flickr8k.FORMATS | coco.FORMATS | karpathy.FORMATS | courses.FORMATS
 
 
-def choose_format(archive, name=None):
+def choose_format(archive: Archive, name: str | None = None) -> str:
     """Find out which layout an archive has, by the names of its annotation files.
 
     Where there are annotation files of several, the one decides whose pictures are there too:
@@ -40,5 +43,5 @@ def choose_format(archive, name=None):
     raise DataError(f"{archive.path}: no captioned data set found; looked for {looked}")
 
 
-def _all_needs(layout):
+def _all_needs(layout: Format) -> Iterable[str]:
     return dict.fromkeys(file for files in layout.needs.values() for file in files)

@@ -6,6 +6,7 @@ pictures per split: https://cocodataset.org/#format-data
 
 import functools
 
+from helpers.archives import Archive
 from helpers.formats.reading import Content, Format, Record, entries, field, refuse, with_path
 
 
@@ -15,11 +16,11 @@ class Instances:
     (The real file is several times as large as the captions', and captioning needs none of it.)
     """
 
-    def __init__(self, archive, name):
+    def __init__(self, archive: Archive, name: str) -> None:
         self._archive, self._name = archive, name
 
     @functools.cached_property
-    def boxes(self):
+    def boxes(self) -> dict[int | str, list[tuple]]:
         """Map the id of an image to a list of (category, x, y, width, height), in pixels."""
         label, content = self._archive.label(self._name), self._archive.read_json(self._name)
         categories = {
@@ -39,8 +40,8 @@ class Instances:
         return boxes
 
 
-def _read_coco(archive, split, year=""):
-    name = archive.find(f"captions_{split}{year}.json")
+def _read_coco(archive: Archive, split: str, year: str = "") -> Content:
+    name = archive.require(f"captions_{split}{year}.json")
     label, content = archive.label(name), archive.read_json(name)
     images = {}
     for image, where in entries(content, "images", label):
@@ -57,7 +58,7 @@ def _read_coco(archive, split, year=""):
     return Content([with_path(record, archive, folders) for record in images.values()])
 
 
-def _format(year=""):
+def _format(year: str = "") -> Format:
     splits = ("train", "val")
     return Format(
         needs={split: [f"captions_{split}{year}.json"] for split in splits},

@@ -8,10 +8,12 @@ not hold stands as <UNK> in the captions.
 
 import functools
 import zlib
+from typing import Any, NoReturn
 
 import numpy as np
 from PIL import Image
 
+from helpers.archives import Archive
 from helpers.files import DataError
 from helpers.formats.reading import Content, Format, Record, field, refuse
 from helpers.images import ImageError
@@ -20,7 +22,7 @@ from helpers.vocabulary import SPECIAL_WORDS, Vocabulary
 _SPLITS = ("train", "val")
 
 
-def _vocabulary(words, where):
+def _vocabulary(words: list, where: list) -> Vocabulary:
     """Make a Vocabulary from the list of all words, by their ids."""
     if tuple(words[: len(SPECIAL_WORDS)]) != SPECIAL_WORDS:
         refuse(where, f"begins with {words[:4]!r:.60}; expected {', '.join(SPECIAL_WORDS)}")
@@ -30,7 +32,7 @@ def _vocabulary(words, where):
         raise DataError(f"{' '.join(where)}: {error}; fetch the file again") from error
 
 
-def _integers(array, ndim, limit, where):
+def _integers(array: np.ndarray, ndim: int, limit: int, where: list) -> np.ndarray:
     """Check that an array is one of integers in [0, limit) with so many dimensions."""
     if array.ndim != ndim or not np.issubdtype(array.dtype, np.integer):
         refuse(where, f"{array.dtype} of shape {array.shape}; expected integers, {ndim}-d")
@@ -39,7 +41,7 @@ def _integers(array, ndim, limit, where):
     return array
 
 
-def _texts(captions, vocabulary, where):
+def _texts(captions: Any, vocabulary: Vocabulary, where: list) -> list[str]:
     """Turn a matrix of ids (M, T) into M captions."""
     captions = _integers(np.asarray(captions), 2, len(vocabulary), where)
     return [vocabulary.decode(ids) for ids in captions.tolist()]
@@ -55,12 +57,15 @@ _CAPTIONS, _WORDS = "coco2014_captions.h5", "coco2014_vocab.json"
 class Features:
     """The features of the pictures of a split, read when they are first asked for."""
 
-    def __init__(self, archive, name, count):
+    def __init__(self, archive: Archive, name: str, count: int) -> None:
         self._archive, self._name, self._count = archive, name, count
 
     @functools.cached_property
-    def rows(self):
-        """Float32 array (I, C), row k for the picture whose id is k."""
+    def rows(self) -> np.ndarray:
+        """Float32 array (I, C), row k for the picture whose id is k.
+
+        Raises: DataError for features of another shape
+        """
         features = _read_h5(self._archive, self._name, ["features"])["features"]
         if features.ndim != 2 or len(features) != self._count:
             problem = f"features of shape {features.shape}; expected {self._count} rows"
@@ -71,22 +76,22 @@ class Features:
 class Addresses:
     """Stands in for pictures that are known by their address on the web alone."""
 
-    def __init__(self, label):
+    def __init__(self, label: str) -> None:
         self._label = label
 
-    def label(self, name):
+    def label(self, name: str) -> str:
         """Give the picture's address."""
         return name
 
-    def image(self, name):
-        """Raise an ImageError that tells what there is in place of the picture."""
+    def image(self, name: str) -> NoReturn:
+        """Refuse. Raises: ImageError that tells what there is in place of the picture."""
         remedy = "use the data set's features, or COCO 2014 itself"
         raise ImageError(f"{self._label}: names its pictures, but has none ({name}); {remedy}")
 
     fingerprint = image
 
 
-def _read_h5(archive, name, keys):
+def _read_h5(archive: Archive, name: str, keys: list[str]) -> dict[str, np.ndarray]:
     """Read some arrays of an HDF5 file. Returns: dict from key to array."""
     import h5py
 
@@ -99,13 +104,13 @@ def _read_h5(archive, name, keys):
             raise DataError(f"{archive.label(name)}: {problem}; fetch it again") from error
 
 
-def _read_cs231n(archive, split):
-    file, words_file = archive.find(_CAPTIONS), archive.find(_WORDS)
+def _read_cs231n(archive: Archive, split: str) -> Content:
+    file, words_file = archive.require(_CAPTIONS), archive.require(_WORDS)
     label = archive.label(file)
     where = [archive.label(words_file), "idx_to_word"]
     words = field(archive.read_json(words_file), where[1], list, where[:1])
     vocabulary = _vocabulary(words, where)
-    urls_file = archive.find(f"{split}2014_urls.txt")
+    urls_file = archive.require(f"{split}2014_urls.txt")
     urls = [url.strip() for url in archive.read_text(urls_file).strip().split("\n")]
 
     keys = [f"{split}_captions", f"{split}_image_idxs"]
@@ -131,29 +136,29 @@ def _read_cs231n(archive, split):
 class Pixels:
     """Pictures that lie in one tensor, uint8 (I, 3, height, width), called "key/row"."""
 
-    def __init__(self, tensor, label):
+    def __init__(self, tensor: Any, label: str) -> None:
         self._tensor, self._label = tensor, label
 
-    def label(self, name):
+    def label(self, name: str) -> str:
         """Give the place of a picture for a person to read."""
         return f"{self._label}/{name}"
 
-    def image(self, name):
+    def image(self, name: str) -> Image.Image:
         """Give a picture. Returns: PIL image, RGB."""
         return Image.fromarray(self._row(name).permute(1, 2, 0).numpy())
 
-    def fingerprint(self, name):
+    def fingerprint(self, name: str) -> str:
         """Give a short string that is another one as soon as the picture has changed."""
         return f"{zlib.crc32(self._row(name).numpy().tobytes()):08x}"
 
-    def _row(self, name):
+    def _row(self, name: str) -> Any:
         return self._tensor[int(name.rpartition("/")[2])]  # (3, height, width)
 
 
-def _read_eecs498(archive, split):
+def _read_eecs498(archive: Archive, split: str) -> Content:
     import torch
 
-    file = archive.find("coco.pt")
+    file = archive.require("coco.pt")
     label = archive.label(file)
     with archive.open(file) as opened:
         try:

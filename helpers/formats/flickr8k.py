@@ -3,7 +3,9 @@
 import csv
 import io
 import zlib
+from collections.abc import Iterable
 
+from helpers.archives import Archive
 from helpers.formats.reading import Content, Format, Record, lines, refuse, with_path
 
 FOLDERS = ("flicker8k_dataset", "flickr8k_dataset")  # the misspelt one is the authors'
@@ -14,8 +16,8 @@ _LISTS = {
 }
 
 
-def _read(archive, split):
-    name = archive.find("Flickr8k.token.txt")
+def _read(archive: Archive, split: str) -> Content:
+    name = archive.require("Flickr8k.token.txt")
     captions = {}
     for number, line in lines(archive, name):
         key, tab, caption = line.partition("\t")
@@ -27,7 +29,7 @@ def _read(archive, split):
     return _content(archive, _listed(archive, split), captions)
 
 
-def _listed(archive, split):
+def _listed(archive: Archive, split: str) -> Iterable[str]:
     """Give the images of a split, in the order of the authors' list."""
     name = archive.find(_LISTS[split])
     if name is None:
@@ -35,18 +37,18 @@ def _listed(archive, split):
     return dict.fromkeys(line.strip() for _, line in lines(archive, name))
 
 
-def _content(archive, images, captions):
+def _content(archive: Archive, images: Iterable[str], captions: dict) -> Content:
     records = (Record(image, image, None, captions.get(image, [])) for image in images)
     return Content([with_path(each, archive, (*FOLDERS, "images", "")) for each in records])
 
 
-def _read_kaggle(archive, split):
+def _read_kaggle(archive: Archive, split: str) -> Content:
     """Read `captions.txt` (CSV of image, caption), which says nothing about splits.
 
     The authors' lists are used where they lie beside it. Elsewhere a checksum of the image's
     name assigns it: six eighths train, one eighth val, one eighth test.
     """
-    name = archive.find("captions.txt")
+    name = archive.require("captions.txt")
     rows = csv.reader(io.StringIO(archive.read_text(name)))
     captions = {}
     try:
@@ -59,7 +61,7 @@ def _read_kaggle(archive, split):
             # a caption whose commas nobody quoted comes in several pieces
             captions.setdefault(row[0], []).append(",".join(row[1:]))
     except csv.Error as error:
-        refuse((archive.label(name), "line", rows.line_num), error)
+        refuse((archive.label(name), "line", rows.line_num), str(error))
     if any(map(archive.find, _LISTS.values())):
         images = _listed(archive, split)
     else:

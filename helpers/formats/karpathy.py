@@ -7,7 +7,10 @@
 """
 
 import functools
+from collections.abc import Iterable
+from typing import Any
 
+from helpers.archives import Archive
 from helpers.formats import flickr8k
 from helpers.formats.reading import Content, Format, Record, entries, field, refuse, with_path
 
@@ -18,8 +21,8 @@ _FOLDERS = {
 }
 
 
-def _read_karpathy(archive, split, name):
-    file = archive.find(f"dataset_{name}.json")
+def _read_karpathy(archive: Archive, split: str, name: str) -> Content:
+    file = archive.require(f"dataset_{name}.json")
     label, content = archive.label(file), archive.read_json(file)
     folders, records = (*_FOLDERS[name], "images", ""), []
     for image, where in entries(content, "images", label):
@@ -28,7 +31,7 @@ def _read_karpathy(archive, split, name):
     return Content(records)
 
 
-def _record(image, where):
+def _record(image: dict, where: Iterable) -> Record:
     file = field(image, "filename", str, where)
     image_id = field(image, "cocoid", int, where) if "cocoid" in image else file
     if "filepath" in image:
@@ -38,7 +41,7 @@ def _record(image, where):
     return Record(image_id, file, None, captions)
 
 
-def _caption(sentence, where):
+def _caption(sentence: Any, where: Iterable) -> str:
     """Give what was written, or where only the words were kept, those."""
     if isinstance(sentence, dict) and "raw" not in sentence and "tokens" in sentence:
         tokens = field(sentence, "tokens", list, where)
@@ -48,7 +51,7 @@ def _caption(sentence, where):
     return field(sentence, "raw", str, where)
 
 
-def _format(name):
+def _format(name: str) -> Format:
     splits = ("train", "restval", "val", "test") if name == "coco" else ("train", "val", "test")
     return Format(
         needs={split: [f"dataset_{name}.json"] for split in splits},

@@ -14,7 +14,7 @@ from helpers.kernels.arguments import per_image
 def narrowed(W):
     """Cast a matrix once for all products of a loop, where autocast would at each of them.
 
-    Inputs: W: array
+    Inputs: W: array (D, H)
     Returns: inside `torch.autocast` a copy in its narrower dtype, otherwise W itself
     """
     if compat.is_torch_array(W):
@@ -25,7 +25,7 @@ def narrowed(W):
 
 
 def tanh_into(xp, a, out):
-    """Write tanh(a) into `out`, which may be a itself."""
+    """Write tanh(a) into `out`, of the same shape, which may be a itself."""
     if compat.is_torch_array(a) and a.device.type == "cpu" and a.itemsize > 2:
         # the same memory, seen by NumPy, whose tanh takes a fifth of the time of torch's
         np.tanh(a.numpy(), out=out.numpy())
@@ -34,7 +34,10 @@ def tanh_into(xp, a, out):
 
 
 def sigmoid_in_place(xp, a):
-    """Overwrite a with its sigmoid, without overflow: 1 / (1 + exp(-a)) = (1 + tanh(a / 2)) / 2."""
+    """Overwrite a, of any shape, with its sigmoid 1 / (1 + exp(-a)).
+
+    Computed as (1 + tanh(a / 2)) / 2, which does not overflow.
+    """
     if compat.is_torch_array(a):
         a.sigmoid_()
     else:

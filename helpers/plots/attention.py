@@ -90,7 +90,7 @@ def attention_maps(pictures, captions, labels=None, boxes=None, columns=7):
     figure, grid = plt.subplots(
         sum(lines), columns, figsize=(1.06 * columns + 0.7, 1.24 * sum(lines) + 0.1), squeeze=False
     )
-    figure.colours = 72  # most of the pictures are pale
+    figure.colours = 72  # type: ignore[attr-defined] # most of the pictures are pale
     for axes in grid.flat:
         axes.axis("off")
     # one scale for all of them; the map of <END> counts only where there is no other
@@ -168,7 +168,7 @@ def attention_entropy(means, counts, positions):
     axes.axhline(np.log(positions), color=GREY, linestyle="--", label=f"even map, log {positions}")
     axes.set(title="How spread the maps are", xlabel="word of the caption",
              ylabel="entropy (nats)", ylim=(0, 1.1 * np.log(positions)))  # fmt: skip
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params("x", integer=True)
     axes.legend(loc="lower right")
     return figure
 

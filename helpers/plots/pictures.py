@@ -25,8 +25,8 @@ def caption_gallery(images, captions, columns=4, width=28, colors=None):
     figure, axes = plt.subplots(
         rows, columns, figsize=(2.3 * columns, height * rows), squeeze=False
     )
-    figure.colours = 112
-    figure.get_layout_engine().set(h_pad=0.12)  # captions keep away from the pictures below
+    figure.colours = 112  # type: ignore[attr-defined]
+    figure.set_layout_engine("constrained", h_pad=0.12)  # captions keep off the pictures below
     for axis in axes.flat:
         axis.axis("off")
     for k, (axis, image, text) in enumerate(zip(axes.flat, images, lines, strict=False)):

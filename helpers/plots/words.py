@@ -27,8 +27,8 @@ def words_considered(probabilities, vocabulary, chosen, count=5):
             color = "white" if values[k, t] > 0.55 else "black"
             bold = "bold" if int(best[t, k]) == chosen[t] else "normal"
             axes.text(t, k, word, ha="center", va="center", color=color, weight=bold, fontsize=8.5)
-    axes.set_xticks(range(T), range(1, T + 1))
-    axes.set_yticks(range(count), range(1, count + 1))
+    axes.set_xticks(range(T), map(str, range(1, T + 1)))
+    axes.set_yticks(range(count), map(str, range(1, count + 1)))
     axes.grid(False)
     axes.set(title="Words considered; bold: said", xlabel="step", ylabel="rank")
     figure.colorbar(shown, label="probability")

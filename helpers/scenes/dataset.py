@@ -126,7 +126,7 @@ def _write_split(folder, split, numbers, seed, workers):
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             drawn = list(pool.map(draw, numbers, chunksize=20))
     images, captions, objects = zip(*drawn, strict=False)
-    content = {
+    content: dict[str, object] = {
         "info": {"description": f"Scenes, {split}", "version": str(VERSION)},
         "licenses": [],
         "images": images,

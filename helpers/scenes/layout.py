@@ -5,6 +5,7 @@ relation (beside, above, on, under), and at times one more thing in the sky.
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 from math import fsum, prod
 
@@ -281,7 +282,7 @@ def _apart(a, b):
     )
 
 
-_PLACERS = {
+_PLACERS: dict[str | None, Callable] = {
     None: _place_one_group,
     "beside": _place_beside,
     "above": _place_above,

