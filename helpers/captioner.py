@@ -83,7 +83,7 @@ class CaptioningRNN(nn.Module):
             raise ValueError(f"temperature must be above 0, not {temperature}")
         with torch.no_grad():
             for weight in self.score.parameters():
-                weight /= temperature
+                weight.div_(temperature)
 
     def forward(self, features, captions, label_smoothing=0.0, weights=None):
         """Return the loss of predicting each word of the captions from the words before it.
