@@ -108,6 +108,7 @@ class CaptioningRNN(nn.Module):
 
         Inputs: features: (N, C), or (N, P, C) for "attn"
         Returns: state, a tuple of (N, H); A: positions to attend to, (N, P, H), or None
+        Raises: ValueError for features of the wrong shape.
         """
         projected = self._project(features)
         if self.cell_type == "attn":

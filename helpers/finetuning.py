@@ -1,7 +1,7 @@
 """Fine-tuning of an image encoder: its last layers learn which words people use of a picture.
 
-ImageNet's classes are breeds and tools; captions speak of jumping, crowds and red shirts. Wu et
-al. 2016, "What Value Do Explicit High Level Concepts Have in Vision to Language Problems?"
+ImageNet's classes are breeds and tools; captions speak of jumping, crowds and red shirts.
+Wu et al. 2016, "What Value Do Explicit High Level Concepts Have in Vision to Language Problems?"
 """
 
 from collections import Counter
@@ -14,6 +14,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from helpers.vocabulary import SPECIAL_WORDS
 
 STRIDE = 16  # what comes after the encoder's last layer of this stride is tuned
+HASTE = 10  # how many times as fast as the encoder's layers the new layer learns
 
 
 class WordPredictor(nn.Module):
@@ -36,7 +37,8 @@ class WordPredictor(nn.Module):
         self.blocks = nn.ModuleDict({str(number): network.blocks[number] for number in later})
         self.conv_head, self.bn2 = network.conv_head, network.bn2
         self.requires_grad_(True)
-        self.norm = nn.BatchNorm1d(network.num_features, affine=False)
+        self.register_buffer("mean", torch.zeros(network.num_features))
+        self.register_buffer("std", torch.ones(network.num_features))
         self.dropout = nn.Dropout(dropout)
         words = range(len(SPECIAL_WORDS), min(len(SPECIAL_WORDS) + words, len(vocabulary)))
         self.words = nn.Linear(network.num_features, len(words))
@@ -45,6 +47,16 @@ class WordPredictor(nn.Module):
         with torch.no_grad():  # at first each word has its frequency, whatever the picture
             self.words.weight.zero_()
             self.words.bias.copy_(shares.clamp(1e-4, 1 - 1e-4).logit())
+
+    @torch.no_grad()
+    def standardise(self, features):
+        """Learn the mean and the standard deviation of each pooled channel, once.
+
+        Inputs: features: of some images, (I, P, C), float32
+        """
+        pooled = torch.cat([self.encode(part).mean((2, 3)) for part in features.split(32)])
+        self.mean.copy_(pooled.mean(0))
+        self.std.copy_(pooled.std(0).clamp(min=1e-2))
 
     def forward(self, features, captions, *_):
         """Return the loss of predicting which words the captions of an image hold.
@@ -74,10 +86,11 @@ class WordPredictor(nn.Module):
 
     def predict(self, features):
         """Inputs: grids, (I, P, C). Returns: log-odds of each word, (I, W)."""
-        return self.words(self.dropout(self.norm(self.encode(features).mean((2, 3)))))
+        pooled = (self.encode(features).mean((2, 3)) - self.mean) / self.std  # (I, C')
+        return HASTE * self.dropout(pooled) @ self.words.weight.T + self.words.bias
 
     def encode(self, features):
-        """Go through the later layers. Returns: grid of stride 32, (I, C', √P / 2, √P / 2)."""
+        """Go through the later layers. Inputs: (I, P, C). Returns: (I, C', √P / 2, √P / 2)."""
         side = isqrt(features.shape[1])
         grid = features.transpose(1, 2).unflatten(2, (side, side))  # (I, C, √P, √P)
         for block in self.blocks.values():

@@ -31,6 +31,7 @@ def word_embedding_backward(dout, cache):
         dout: (N, T, E)
         cache: from the forward pass
     Returns: dW, (V, E). Word ids have no gradient.
+    Raises: ValueError if dout does not have the shape of the words and of W.
     """
     x, W = cache
     xp, (_, E, _, _) = _sizes(W=(W, "V E"), dout=(dout, "N T E"))
@@ -121,7 +122,11 @@ def temporal_softmax_loss(scores, y, mask, label_smoothing=0.0):
 
 
 def check_targets(y, mask, sizes, like, label_smoothing):
-    """Raise unless targets and mask suit scores (N, T, V), and arrays of the kind of `like`."""
+    """Check that targets and mask suit scores (N, T, V), and arrays of the kind of `like`.
+
+    Raises: ValueError for a shape, an id or a smoothing out of range; TypeError for another kind
+        of array, or a mask that is not of booleans.
+    """
     N, T, V = sizes
     _check_ids("y", y, V, like)
     _check_kind("mask", mask, like)
