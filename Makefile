@@ -42,17 +42,24 @@ outputs: $(INSTALLED)  ## execute the notebooks and store their outputs
 		$(NOTEBOOKS)
 
 DATA ?= data/flickr8k
-SHIPPED := flickr8k-attn
-EVALUATE = $(RUN) helpers evaluate --data $(DATA) --model runs/$(SHIPPED)/best
+SHIPPED ?= flickr8k-attn
+RUNS := runs/$(SHIPPED)
+LEARN = OMP_NUM_THREADS=1 $(RUN) helpers
+FROM = --data $(DATA) --batch-size 160 --max-words 20 --resume
+EVALUATE = $(RUN) helpers evaluate --data $(DATA) --model $(RUNS)/reward/best
 
 pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained DATA=folder
-	OMP_NUM_THREADS=1 $(RUN) helpers train --data $(DATA) --cell attn \
-		--backbone efficientnet_lite2 --image-size 288 --dropout 0.4 --epochs 18 \
-		--batch-size 160 --learning-rate 1.5e-3 --max-words 20 --averaging 0.998 \
-		--precision bf16 --patience 6 --out runs/$(SHIPPED) --resume
-	$(EVALUATE) --json runs/$(SHIPPED)/greedy.json
-	$(EVALUATE) --beam 5 --json runs/$(SHIPPED)/beam5.json
-	cp runs/$(SHIPPED)/best/* pretrained/$(SHIPPED)/
+	$(LEARN) finetune $(FROM) --backbone efficientnet_lite2 --image-size 288 \
+		--views 4 --epochs 4 --out $(RUNS)/encoder
+	$(LEARN) train $(FROM) --cell attn --backbone efficientnet_lite2 --image-size 288 \
+		--tuned $(RUNS)/encoder/encoder.safetensors --dropout 0.4 --learning-rate 1.5e-3 \
+		--epochs 10 --averaging 0.998 --precision bf16 --patience 10 --out $(RUNS)/words
+	$(LEARN) train $(FROM) --start $(RUNS)/words/best --samples 5 --learning-rate 1.5e-4 \
+		--epochs 8 --averaging 0.998 --precision bf16 --patience 8 --out $(RUNS)/reward
+	$(EVALUATE) --json $(RUNS)/greedy.json
+	$(EVALUATE) --beam 5 --json $(RUNS)/beam5.json
+	mkdir -p pretrained/$(SHIPPED)
+	cp $(RUNS)/reward/best/* $(RUNS)/greedy.json $(RUNS)/beam5.json pretrained/$(SHIPPED)/
 
 badges: $(INSTALLED)  ## let Colab open the notebooks: make badges REPO=owner/name
 	@$(RUN) helpers.badges $(REPO)

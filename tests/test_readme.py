@@ -29,6 +29,10 @@ LINKED += ("LICENSE", "docs", "pretrained")
 TRAIN = ".venv/bin/python -m helpers train --data path/to/flickr8k --out runs/mine"
 EVALUATE = ".venv/bin/python -m helpers evaluate --data path/to/flickr8k --model runs/mine/best"
 CAPTION = ".venv/bin/python -m helpers caption --model runs/mine/best photo.jpg"
+FINETUNE = ".venv/bin/python -m helpers finetune --data path/to/flickr8k --out runs/encoder"
+HERE = ".venv/bin/python -m helpers train --data path/to/flickr8k"
+TUNED = f"{HERE} --cell attn --tuned runs/encoder/encoder.safetensors --out runs/words"
+REWARDED = f"{HERE} --start runs/words/best --samples 5 --learning-rate 1e-4 --out runs/rewarded"
 DESCRIBE = ".venv/bin/python -m helpers caption photo.jpg"
 SMALL = "--epochs 1 --wordvec-dim 8 --hidden-dim 8 --min-count 1"
 
@@ -229,6 +233,37 @@ def test_train_evaluate_caption(mine, commands):
     _, evaluate, caption = commands  # the fixture has trained
     assert "BLEU-4 " in mine.type(evaluate)
     assert len(mine.type(caption).splitlines()) == 1
+
+
+@typed(FINETUNE, TUNED, REWARDED)
+def test_three_stages(mine, commands):
+    finetune, tuned, rewarded = commands
+    assert "mAP" in mine.type(f"{finetune} --epochs 1 --min-count 1")
+    mine.type(f"{tuned} {SMALL}")
+    assert "CIDEr-D" in mine.type(f"{rewarded} --epochs 1")
+    assert (mine.folder / "runs" / "rewarded" / "best" / "encoder.safetensors").exists()
+
+
+@typed("make pretrained DATA=path/to/flickr8k")
+def test_make_pretrained_killed_and_started_again(mine, commands):
+    # under another name: the folder pretrained/ is the project's own
+    command = f"{commands[0]} SHIPPED=trial"
+    shutil.copytree(mine.folder / "pretrained", mine.folder / "copy")
+    (mine.folder / "pretrained").unlink()
+    (mine.folder / "copy").rename(mine.folder / "pretrained")
+    first, second = (mine.folder / "runs" / "trial" / name for name in ("encoder", "words"))
+    process = mine.open(command, start_new_session=True)
+    while not (second / "log.jsonl").exists():  # it has begun with the second stage
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    before = (first / "encoder.safetensors").stat().st_mtime_ns
+    epochs = len((second / "log.jsonl").read_text().splitlines())
+    assert f"epoch {epochs + 1}/" in mine.type(command)  # it went on with the next one
+    assert (first / "encoder.safetensors").stat().st_mtime_ns == before
+    trained = {path.name for path in (mine.folder / "pretrained" / "trial").iterdir()}
+    assert {"config.json", "encoder.safetensors", "greedy.json", "beam5.json"} < trained
 
 
 @typed("--backbone", "--weights FILE", "--resume")
