@@ -20,6 +20,7 @@ from helpers.layers import (
 )
 from helpers.vocabulary import shift_captions
 
+NEVER = -1e4  # a score whose softmax is 0; minus infinity would make means of weights NaN
 CELLS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "attn": AttentionLSTM}
 
 
@@ -75,15 +76,19 @@ class CaptioningRNN(nn.Module):
             self.feature_std.copy_(channels.std(0).clamp(min=1e-3))
 
     def sharpen(self, temperature):
-        """Divide all scores by a temperature, for good: below 1, likely words get likelier.
+        """Make the model's probabilities those that its captions are drawn from, for good.
 
-        Raises: ValueError if it is not above 0.
+        All scores are divided by a temperature, and words that decoding never says get none of
+        the probability; else, as captions are drawn and weighed, it would leak away to them.
+
+        Raises: ValueError for a temperature that is not above 0.
         """
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0, not {temperature}")
         with torch.no_grad():
             for weight in self.score.parameters():
                 weight.div_(temperature)
+            self.score.b[decoding.FORBIDDEN] = NEVER
 
     def forward(self, features, captions, label_smoothing=0.0, weights=None):
         """Return the loss of predicting each word of the captions from the words before it.

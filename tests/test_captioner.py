@@ -7,7 +7,8 @@ import torch
 from small import CAPTIONS, FEATURE_DIM, VOCABULARY, small_features, small_model
 
 from helpers.captioner import CaptioningRNN
-from helpers.vocabulary import NULL, pad_captions
+from helpers.decoding import FORBIDDEN
+from helpers.vocabulary import END, NULL, START, pad_captions
 
 CELLS = ["rnn", "lstm", "attn"]
 
@@ -104,3 +105,23 @@ def test_names_wrong_features(cell_type, shape):
 def test_names_an_unknown_cell():
     with pytest.raises(ValueError, match="rnn, lstm, attn"):
         CaptioningRNN(VOCABULARY, "gru")
+
+
+@pytest.mark.parametrize("cell_type", CELLS)
+def test_sharpened_scores(cell_type):
+    model, features = small_model(cell_type), small_features(4, cell_type)
+    state, A = model.start(features)
+    words = torch.full((4,), START)
+    with torch.no_grad():
+        before, _, _ = model.step(words, state, A)
+        model.sharpen(0.5)
+        after, _, _ = model.step(words, state, A)
+    sayable = [END, *range(4, len(VOCABULARY))]
+    torch.testing.assert_close(after[:, sayable], 2 * before[:, sayable])
+    assert (after.softmax(1)[:, FORBIDDEN] == 0).all()
+
+
+@pytest.mark.parametrize("temperature", [0, -1.0, math.nan])
+def test_a_temperature_is_above_zero(temperature):
+    with pytest.raises(ValueError, match="temperature must be above 0"):
+        small_model().sharpen(temperature)
