@@ -36,10 +36,11 @@ site: $(INSTALLED)  ## write the notebooks to build/site/ as linked web pages
 bench: $(INSTALLED)  ## measure speed and memory beside PyTorch's own modules
 	$(RUN) benchmarks
 
-outputs: $(INSTALLED)  ## execute the notebooks and store their outputs
+outputs: $(INSTALLED)  ## execute the notebooks, store their outputs and README's pictures
 	$(RUN) nbconvert --execute --to notebook --inplace \
 		--ExecutePreprocessor.record_timing=False --CoalesceStreamsPreprocessor.enabled=True \
 		$(NOTEBOOKS)
+	$(RUN) helpers.pictures
 
 DATA ?= data/flickr8k
 SHIPPED ?= flickr8k-attn
@@ -50,12 +51,12 @@ EVALUATE = $(RUN) helpers evaluate --data $(DATA) --model $(RUNS)/reward/best
 
 pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained DATA=folder
 	$(LEARN) finetune $(FROM) --backbone efficientnet_lite2 --image-size 288 \
-		--views 4 --epochs 4 --out $(RUNS)/encoder
+		--views 4 --epochs 3 --out $(RUNS)/encoder
 	$(LEARN) train $(FROM) --cell attn --backbone efficientnet_lite2 --image-size 288 \
 		--tuned $(RUNS)/encoder/encoder.safetensors --dropout 0.4 --learning-rate 1.5e-3 \
-		--epochs 10 --averaging 0.998 --precision bf16 --patience 10 --out $(RUNS)/words
-	$(LEARN) train $(FROM) --start $(RUNS)/words/best --samples 5 --learning-rate 1.5e-4 \
-		--epochs 8 --averaging 0.998 --precision bf16 --patience 8 --out $(RUNS)/reward
+		--epochs 8 --averaging 0.998 --precision bf16 --patience 8 --out $(RUNS)/words
+	$(LEARN) train $(FROM) --start $(RUNS)/words/best --samples 5 --learning-rate 1e-4 --clip-norm 1 \
+		--epochs 6 --averaging 0.998 --precision bf16 --patience 8 --out $(RUNS)/reward
 	$(EVALUATE) --json $(RUNS)/greedy.json
 	$(EVALUATE) --beam 5 --json $(RUNS)/beam5.json
 	mkdir -p pretrained/$(SHIPPED)
