@@ -28,6 +28,9 @@ class WordPredictor(nn.Module):
         dropout: probability of dropping an entry of the pooled feature
     """
 
+    mean: torch.Tensor
+    std: torch.Tensor
+
     def __init__(self, encoder, examples, vocabulary, words=1000, dropout=0.3):
         super().__init__()
         network = encoder.network
