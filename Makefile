@@ -55,8 +55,8 @@ pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained 
 	$(LEARN) train $(FROM) --cell attn --backbone efficientnet_lite2 --image-size 288 \
 		--tuned $(RUNS)/encoder/encoder.safetensors --dropout 0.4 --learning-rate 1.5e-3 \
 		--epochs 8 --averaging 0.998 --precision bf16 --patience 8 --out $(RUNS)/words
-	$(LEARN) train $(FROM) --start $(RUNS)/words/best --samples 5 --learning-rate 1e-4 --clip-norm 1 \
-		--epochs 6 --averaging 0.998 --precision bf16 --patience 8 --out $(RUNS)/reward
+	$(LEARN) train $(FROM) --start $(RUNS)/words/best --samples 5 --learning-rate 1.3e-4 --clip-norm 1 \
+		--epochs 8 --averaging 0.998 --precision bf16 --patience 8 --out $(RUNS)/reward
 	$(EVALUATE) --json $(RUNS)/greedy.json
 	$(EVALUATE) --beam 5 --json $(RUNS)/beam5.json
 	mkdir -p pretrained/$(SHIPPED)
