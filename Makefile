@@ -38,8 +38,9 @@ bench: $(INSTALLED)  ## measure speed and memory beside PyTorch's own modules
 
 outputs: $(INSTALLED)  ## execute the notebooks, store their outputs and README's pictures
 	$(RUN) nbconvert --execute --to notebook --inplace \
-		--ExecutePreprocessor.record_timing=False --CoalesceStreamsPreprocessor.enabled=True \
-		$(NOTEBOOKS)
+		--ExecutePreprocessor.record_timing=False $(NOTEBOOKS)
+	$(RUN) nbconvert --to notebook --inplace \
+		--CoalesceStreamsPreprocessor.enabled=True $(NOTEBOOKS)  # what was printed in pieces
 	$(RUN) helpers.pictures
 
 DATA ?= data/flickr8k
