@@ -22,8 +22,9 @@ def caption_gallery(images, captions, columns=4, width=28, colors=None):
     rows = -(-len(images) // columns)
     lines = ["\n".join(textwrap.fill(x, width) for x in text.split("\n")) for text in captions]
     height = 1.9 + 0.17 * max(text.count("\n") + 1 for text in lines)
+    column = max(2.3, 0.062 * width)  # inches: a picture, or a long line below it
     figure, axes = plt.subplots(
-        rows, columns, figsize=(2.3 * columns, height * rows), squeeze=False
+        rows, columns, figsize=(column * columns, height * rows), squeeze=False
     )
     figure.colours = 112  # type: ignore[attr-defined]
     figure.set_layout_engine("constrained", h_pad=0.12)  # captions keep off the pictures below
