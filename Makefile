@@ -48,7 +48,7 @@ SHIPPED ?= flickr8k-attn
 RUNS := runs/$(SHIPPED)
 LEARN = OMP_NUM_THREADS=1 $(RUN) helpers
 FROM = --data $(DATA) --batch-size 160 --max-words 20 --resume
-EVALUATE = $(RUN) helpers evaluate --data $(DATA) --model $(RUNS)/reward/best
+EVALUATE = $(RUN) helpers evaluate --data $(DATA) --model $(RUNS)/mean
 
 pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained DATA=folder
 	$(LEARN) finetune $(FROM) --backbone efficientnet_lite2 --image-size 288 \
@@ -58,10 +58,11 @@ pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained 
 		--epochs 8 --averaging 0.998 --precision bf16 --patience 8 --out $(RUNS)/words
 	$(LEARN) train $(FROM) --start $(RUNS)/words/best --samples 5 --learning-rate 1.3e-4 --clip-norm 1 \
 		--epochs 8 --averaging 0.998 --precision bf16 --patience 8 --out $(RUNS)/reward
+	$(RUN) helpers average $(RUNS)/words/best $(RUNS)/reward/best --out $(RUNS)/mean
 	$(EVALUATE) --json $(RUNS)/greedy.json
 	$(EVALUATE) --beam 5 --json $(RUNS)/beam5.json
 	mkdir -p pretrained/$(SHIPPED)
-	cp $(RUNS)/reward/best/* $(RUNS)/greedy.json $(RUNS)/beam5.json pretrained/$(SHIPPED)/
+	cp $(RUNS)/mean/* $(RUNS)/greedy.json $(RUNS)/beam5.json pretrained/$(SHIPPED)/
 
 badges: $(INSTALLED)  ## let Colab open the notebooks: make badges REPO=owner/name
 	@$(RUN) helpers.badges $(REPO)
