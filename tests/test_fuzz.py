@@ -15,11 +15,13 @@ from pathlib import Path
 
 import layouts
 import pytest
+import torch
 from damage import changed, damaged, damaged_one, harmless, new_folder, photographs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from old_files import pickled_vocabulary, write_checkpoint
 from PIL import Image
+from safetensors.torch import save_file
 from small import small_examples, small_model
 
 from helpers.archives import Archive
@@ -201,8 +203,10 @@ class Encoder:
 
 
 def saved_model():
-    """Give the files of a small captioner."""
+    """Give the files of a small captioner, whose encoder has a tuned layer."""
     with new_folder() as folder:
+        Encoder.tuned = folder / "encoder.safetensors"
+        save_file({"conv_head.bias": torch.zeros(1280)}, Encoder.tuned)
         save_captioner(folder, small_model("attn"), Encoder)
         return {path.name: path.read_bytes() for path in folder.iterdir()}
 
