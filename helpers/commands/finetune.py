@@ -3,14 +3,7 @@
 import itertools
 from pathlib import Path
 
-from helpers.commands.options import (
-    add_data,
-    add_run,
-    encode_split,
-    new_command,
-    run_folder,
-    training_settings,
-)
+from helpers.commands.options import add_data, add_run, encode_split, new_command, new_run
 
 
 def add_command(commands):
@@ -28,8 +21,7 @@ def finetune(options):
     """
     from helpers import distributed
 
-    settings = training_settings(options)
-    folder = run_folder(options, f"{Path(options.data).name}-encoder")
+    settings, folder = new_run(options, f"{Path(options.data).name}-encoder")
     with distributed.together(options.device) as options.device:
         _finetune(options, settings, folder)
 

@@ -65,18 +65,17 @@ def add_run(command, folder):
         command.add_argument(option, type=type(field.default), default=field.default, help=text)
 
 
-def training_settings(options):
-    """Return the options' TrainingSettings."""
+def new_run(options, name):
+    """Return the options' TrainingSettings, and the folder to train in, runs/NAME if none is given.
+
+    Raises: ValueError for a setting out of range, or where another run is in the folder already
+    """
     names = [field.name for field in dataclasses.fields(TrainingSettings)]
-    return TrainingSettings(**{name: getattr(options, name) for name in names})
-
-
-def run_folder(options, name):
-    """Return the folder to train in; ValueError where another run is in it already."""
+    settings = TrainingSettings(**{name: getattr(options, name) for name in names})
     folder = Path(options.out or f"runs/{name}")
     if (folder / "last.pt").exists() and not options.resume:
         raise ValueError(f"{folder} holds a run already: add --resume, or choose another --out")
-    return folder
+    return settings, folder
 
 
 def open_split(options, split):

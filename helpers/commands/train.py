@@ -3,14 +3,7 @@
 import itertools
 from pathlib import Path
 
-from helpers.commands.options import (
-    add_data,
-    add_run,
-    encode_split,
-    new_command,
-    run_folder,
-    training_settings,
-)
+from helpers.commands.options import add_data, add_run, encode_split, new_command, new_run
 
 
 def add_command(commands):
@@ -41,8 +34,7 @@ def train(options):
     """
     from helpers import distributed
 
-    settings = training_settings(options)
-    folder = run_folder(options, f"{Path(options.data).name}-{options.cell}")
+    settings, folder = new_run(options, f"{Path(options.data).name}-{options.cell}")
     with distributed.together(options.device) as options.device:
         _train(options, settings, folder)
 
