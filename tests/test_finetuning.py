@@ -146,3 +146,17 @@ def test_going_on_from_nothing_is_refused(arguments, message, tmp_path, capsys):
     data = ["--limit", "4", "--cache", str(tmp_path)]
     assert main(["train", *data, *arguments, "--out", str(tmp_path / "run")]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "message"),
+    [
+        ("train", ["--views", "0"], "--views must be at least 1, not 0"),
+        ("finetune", ["--views", "-1"], "--views must be at least 1, not -1"),
+        ("finetune", ["--samples", "2"], "--samples is an option of train"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(command, arguments, message, tmp_path, capsys):
+    data = ["--limit", "4", "--cache", str(tmp_path)]
+    assert main([command, *data, *arguments, "--out", str(tmp_path / "run")]) == 2
+    assert message in capsys.readouterr().err

@@ -22,6 +22,8 @@ def finetune(options):
     from helpers import distributed
 
     settings, folder = new_run(options, f"{Path(options.data).name}-encoder")
+    if settings.samples:
+        raise ValueError("--samples is an option of train: the encoder says no captions")
     with distributed.together(options.device) as options.device:
         _finetune(options, settings, folder)
 
@@ -62,7 +64,8 @@ def _finetune(options, settings, folder):
         folder, options.resume, on_best=keep,
     )  # fmt: skip
     if distributed.is_first():
-        learning_curves({options.backbone: history}, "mAP").savefig(folder / "curves.png")
+        figure = learning_curves({options.backbone: history}, "mAP", "nats per picture")
+        figure.savefig(folder / "curves.png")
     best = max(history, key=lambda record: record["mAP"])
     print(f"best epoch {best['epoch']}: mAP {best['mAP']:.4f} on {val_data.split}")
     print(f"tuned layers in {folder / 'encoder.safetensors'}")

@@ -72,6 +72,8 @@ def new_run(options, name):
     """
     names = [field.name for field in dataclasses.fields(TrainingSettings)]
     settings = TrainingSettings(**{name: getattr(options, name) for name in names})
+    if options.views < 1:
+        raise ValueError(f"--views must be at least 1, not {options.views}")
     folder = Path(options.out or f"runs/{name}")
     if (folder / "last.pt").exists() and not options.resume:
         raise ValueError(f"{folder} holds a run already: add --resume, or choose another --out")

@@ -5,7 +5,7 @@ import matplotlib.pyplot as plt
 from helpers.plots.style import COLORS, use_style
 
 
-def learning_curves(histories, score="BLEU-4"):
+def learning_curves(histories, score="BLEU-4", unit="nats per caption"):
     """Draw the loss (or the reward) and a validation score against epochs, one line per run.
 
     Where the records hold a "validation loss", it is drawn too, dashed.
@@ -13,6 +13,7 @@ def learning_curves(histories, score="BLEU-4"):
     Inputs:
         histories: dict from the run's name to what `training.train` returned
         score: the record's key to draw on the right
+        unit: of the loss; a reward is CIDEr-D
     Returns: matplotlib Figure
     """
     use_style()
@@ -28,13 +29,13 @@ def learning_curves(histories, score="BLEU-4"):
             left.plot(epochs, losses, "--", color=line.get_color(), label=f"{name}, validation")
         right.plot(epochs, [record[score] for record in history], marker=".", label=name)
     title = "Loss" if "validation loss" in first else f"Training {measure}"
-    unit = "nats per caption" if measure == "loss" else "CIDEr-D of sampled captions"
+    unit = unit if measure == "loss" else "CIDEr-D of sampled captions"
     left.set(title=title, xlabel="epoch", ylabel=unit)
     right.set(title="Validation score", xlabel="epoch", ylabel=f"{score} (0 to 1)")
     right.set_ylim(bottom=0)
     for axes in (left, right):
         axes.xaxis.get_major_locator().set_params(integer=True)
-        if len(histories) > 1:
+        if len(axes.lines) > 1:
             axes.legend()
     return figure
 
