@@ -90,6 +90,17 @@ class CaptioningRNN(nn.Module):
                 weight.div_(temperature)
             self.score.b[decoding.FORBIDDEN] = NEVER
 
+    def drop(self, features):
+        """Replace entries of features by their channel's mean, as dropout does in training.
+
+        Self-critical training does so once for a step: all captions of an image are said of what
+        is left of it, and learned from that.
+
+        Inputs: features: as `forward` takes them
+        """
+        deviations = features - self.feature_mean
+        return self.feature_mean + nn.functional.dropout(deviations, self.sizes["dropout"])
+
     def forward(self, features, captions, label_smoothing=0.0, weights=None):
         """Return the loss of predicting each word of the captions from the words before it.
 

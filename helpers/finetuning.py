@@ -2,8 +2,15 @@
 
 ImageNet's classes are breeds and tools; captions speak of jumping, crowds and red shirts.
 Wu et al. 2016, "What Value Do Explicit High Level Concepts Have in Vision to Language Problems?"
+
+Layers that learned from a picture know more of it than of a new one. A captioner that is trained on
+what they say of it trusts them too much. So several copies learn, each of them without a part of
+the pictures, and encode that part for the captioner (out-of-fold features: Wolpert 1992, "Stacked
+Generalization"). New pictures are encoded by the mean of the copies' weights (Wortsman et al.
+2022, "Model soups").
 """
 
+import copy
 from collections import Counter
 from math import isqrt
 
@@ -14,14 +21,46 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from helpers.vocabulary import SPECIAL_WORDS
 
 STRIDE = 16  # what comes after the encoder's last layer of this stride is tuned
-HASTE = 10  # how many times as fast as the encoder's layers the new layer learns
+
+
+class EncoderTail(nn.Module):
+    """The layers of an encoder that come after stride `STRIDE`; they learn.
+
+    Inputs: encoder: ImageEncoder of an EfficientNet, whose layers these are
+    """
+
+    def __init__(self, encoder):
+        super().__init__()
+        network = encoder.network
+        (last,) = (info for info in network.feature_info if info["reduction"] == STRIDE)
+        first = int(last["module"].removeprefix("blocks.")) + 1
+        later = range(first, len(network.blocks))
+        self.blocks = nn.ModuleDict({str(number): network.blocks[number] for number in later})
+        self.conv_head, self.bn2 = network.conv_head, network.bn2
+        self.requires_grad_(True)
+
+    def forward(self, features):
+        """Go on where features of stride `STRIDE` end.
+
+        Inputs: features: (I, P, C)
+        Returns: features of the whole encoder, (I, P', C') with P' = P / 4
+        """
+        side = isqrt(features.shape[1])
+        grid = features.transpose(1, 2).unflatten(2, (side, side))  # (I, C, √P, √P)
+        for block in self.blocks.values():
+            grid = block(grid)
+        return self.bn2(self.conv_head(grid)).flatten(2).transpose(1, 2)
+
+    def layers(self):
+        """Return what was learned: dict from the encoder's names to float16 tensors."""
+        return {name: tensor.half() for name, tensor in self.state_dict().items()}
 
 
 class WordPredictor(nn.Module):
-    """The last layers of an encoder, with a linear layer for how probable each word is.
+    """The tail of an encoder, with a linear layer for how probable each word is.
 
     Inputs:
-        encoder: ImageEncoder of stride `STRIDE`; its features come in, its later layers learn
+        tail: EncoderTail
         examples: CaptionExamples, for the vocabulary and for how frequent each word is
         vocabulary: Vocabulary; its W most frequent words are predicted
         words: W, at most
@@ -31,20 +70,15 @@ class WordPredictor(nn.Module):
     mean: torch.Tensor
     std: torch.Tensor
 
-    def __init__(self, encoder, examples, vocabulary, words=1000, dropout=0.3):
+    def __init__(self, tail, examples, vocabulary, words=1000, dropout=0.3):
         super().__init__()
-        network = encoder.network
-        stage = network.feature_info[encoder.layer]["module"]  # such as "blocks.4"
-        later = range(int(stage.removeprefix("blocks.")) + 1, len(network.blocks))
-        self.vocabulary = vocabulary
-        self.blocks = nn.ModuleDict({str(number): network.blocks[number] for number in later})
-        self.conv_head, self.bn2 = network.conv_head, network.bn2
-        self.requires_grad_(True)
-        self.register_buffer("mean", torch.zeros(network.num_features))
-        self.register_buffer("std", torch.ones(network.num_features))
+        self.vocabulary, self.tail = vocabulary, tail
+        channels = tail.conv_head.out_channels
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("std", torch.ones(channels))
         self.dropout = nn.Dropout(dropout)
         words = range(len(SPECIAL_WORDS), min(len(SPECIAL_WORDS) + words, len(vocabulary)))
-        self.words = nn.Linear(network.num_features, len(words))
+        self.words = nn.Linear(channels, len(words))
         said = Counter(word for caption in examples.ids for word in set(caption))
         shares = torch.tensor([said[word] for word in words]) / len(examples)
         with torch.no_grad():  # at first each word has its frequency, whatever the picture
@@ -57,7 +91,7 @@ class WordPredictor(nn.Module):
 
         Inputs: features: of some images, (I, P, C), float32
         """
-        pooled = torch.cat([self.encode(part).mean((2, 3)) for part in features.split(32)])
+        pooled = torch.cat([self.tail(part).mean(1) for part in features.split(32)])
         self.mean.copy_(pooled.mean(0))
         self.std.copy_(pooled.std(0).clamp(min=1e-2))
 
@@ -89,24 +123,15 @@ class WordPredictor(nn.Module):
 
     def predict(self, features):
         """Inputs: grids, (I, P, C). Returns: log-odds of each word, (I, W)."""
-        pooled = (self.encode(features).mean((2, 3)) - self.mean) / self.std  # (I, C')
-        return HASTE * self.dropout(pooled) @ self.words.weight.T + self.words.bias
+        return self.words(self.dropout((self.tail(features).mean(1) - self.mean) / self.std))
 
-    def encode(self, features):
-        """Go through the later layers. Inputs: (I, P, C). Returns: (I, C', √P / 2, √P / 2)."""
-        side = isqrt(features.shape[1])
-        grid = features.transpose(1, 2).unflatten(2, (side, side))  # (I, C, √P, √P)
-        for block in self.blocks.values():
-            grid = block(grid)
-        return self.bn2(self.conv_head(grid))
 
-    def tuned_layers(self):
-        """Return the encoder's layers that learned: dict from its names to float16 tensors."""
-        return {
-            name: tensor.half()
-            for name, tensor in self.state_dict().items()
-            if name.startswith(("blocks.", "conv_head."))
-        }
+def mean_of(models):
+    """Return a copy of the first of some models, with the mean of the weights of all."""
+    mean = copy.deepcopy(models[0])
+    states = [model.state_dict() for model in models]
+    mean.load_state_dict({k: sum(state[k] for state in states) / len(models) for k in states[0]})
+    return mean
 
 
 @torch.no_grad()

@@ -28,6 +28,7 @@ class TrainingSettings:
     epochs: int = _option(12, "passes over all captions, at most")
     batch_size: int = _option(128, "captions per step")
     learning_rate: float = _option(1e-3, "peak of the one-cycle schedule")
+    encoder_learning_rate: float = _option(1e-4, "peak for an encoder's layers that learn too")
     weight_decay: float = _option(1e-2, "of AdamW")
     label_smoothing: float = _option(0.1, "share of the target spread over all words, in [0, 1)")
     samples: int = _option(
@@ -44,8 +45,8 @@ class TrainingSettings:
     save_seconds: float = _option(300.0, "write a checkpoint this often within an epoch")
 
     def __post_init__(self):
-        positive = ("epochs", "batch_size", "learning_rate", "clip_norm", "max_words", "patience")
-        for name in (*positive, "save_seconds"):
+        positive = ("epochs", "batch_size", "learning_rate", "encoder_learning_rate", "clip_norm")
+        for name in (*positive, "max_words", "patience", "save_seconds"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
         if self.samples < 0 or self.samples == 1:  # one has no others to be compared with

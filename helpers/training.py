@@ -100,7 +100,7 @@ def _train_epoch(run, examples, progress):
         images = images[share.images]
         return share, images, examples.read(images), captions[share.captions]
 
-    run.model.train(not settings.samples)  # sampled captions are learned as they were said
+    run.model.train(not settings.samples)  # captions are learned from what they were said of
     bar = tqdm(
         total=len(batches), initial=first, desc=f"epoch {epoch + 1}/{settings.epochs}",
         unit="batch", leave=False, disable=not progress,
@@ -118,6 +118,15 @@ def _train_epoch(run, examples, progress):
                 run.save()
 
 
+def _parameter_groups(model, settings):
+    """Give an encoder's tail, where the model has one, a learning rate of its own."""
+    tail = list(model.tail.parameters()) if hasattr(model, "tail") else []
+    known = set(map(id, tail))
+    others = [weight for weight in model.parameters() if id(weight) not in known]
+    groups = [{"params": others, "lr": settings.learning_rate}]
+    return groups + [{"params": tail, "lr": settings.encoder_learning_rate}] * bool(tail)
+
+
 class _Run:
     """The state of a training run, and its checkpoint on disk."""
 
@@ -127,12 +136,13 @@ class _Run:
         self.measure = "reward" if settings.samples else "loss"
         self.steps_per_epoch = len(examples.batches(settings.batch_size, settings.seed, 0))
         self.optimizer = torch.optim.AdamW(
-            model.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+            _parameter_groups(model, settings), weight_decay=settings.weight_decay
         )
         steps = settings.epochs * self.steps_per_epoch
         rising = 0.2 if steps == 10 else 0.1  # a rise of exactly one step divides by zero
+        peaks = [group["lr"] for group in self.optimizer.param_groups]
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimizer, settings.learning_rate, steps, pct_start=rising, cycle_momentum=False
+            self.optimizer, peaks, steps, pct_start=rising, cycle_momentum=False
         )
         # Polyak and Juditsky 1992; the decay starts small so that the first weights fade
         self.averaged = torch.optim.swa_utils.AveragedModel(
@@ -158,6 +168,8 @@ class _Run:
         smoothing, weights, value = settings.label_smoothing, None, None
         if self.reward:
             seed = _seed(settings.seed, self.step, distributed.rank())
+            set_seed(seed)
+            features = self.model.drop(features)
             captions, weights, value = sampled_captions(
                 self.model, features, self.reward, images, settings.samples, seed,
                 settings.max_words,

@@ -1,29 +1,34 @@
 """The encoder's last layers, taught the words of captions."""
 
+import argparse
 from pathlib import Path
 
 import numpy as np
 import pytest
 import skimage
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from small import CAPTIONS, VOCABULARY
 
 from helpers.__main__ import main
+from helpers.commands.options import encode_folds
 from helpers.encoder import ImageEncoder
 from helpers.examples import CaptionExamples
 from helpers.features import encode_images
 from helpers.files import DataError
 from helpers.finetuning import (
     STRIDE,
+    EncoderTail,
     WordPredictor,
     mean_average_precision,
+    mean_of,
     word_scores,
 )
 from helpers.images import open_image
 from helpers.pretrained import load_captioner
 from helpers.settings import TrainingSettings
 from helpers.training import set_seed, train
+from helpers.views import ViewExamples
 
 BUNDLED = Path(skimage.__file__).parent / "data"
 
@@ -43,15 +48,29 @@ def new_model(grids):
     """Return an untrained predictor of words, and four photographs with captions."""
     set_seed(0)
     examples = CaptionExamples(grids.numpy(), CAPTIONS, VOCABULARY)
-    return WordPredictor(ImageEncoder(stride=STRIDE), examples, VOCABULARY).eval(), examples
+    tail = EncoderTail(ImageEncoder(stride=STRIDE))
+    return WordPredictor(tail, examples, VOCABULARY).eval(), examples
 
 
-def test_the_later_layers_go_on_where_the_features_end(photographs, grids):
-    model, _ = new_model(grids)
+@pytest.mark.parametrize("stride", [STRIDE, 32])
+def test_the_tail_goes_on_where_the_features_end(stride, photographs, grids):
+    tail = EncoderTail(ImageEncoder(stride=stride))
     expected = encode_images(ImageEncoder(), photographs)
     with torch.no_grad():
-        grid = model.encode(grids).flatten(2).transpose(1, 2)
-    torch.testing.assert_close(grid, expected, rtol=1e-3, atol=1e-3)
+        positions = tail(grids)
+    torch.testing.assert_close(positions, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_the_mean_is_between_two_models(grids):
+    (model, examples), (other, _) = new_model(grids), new_model(grids)
+    settings = TrainingSettings(epochs=4, learning_rate=1e-3, patience=4)
+    train(other, examples, lambda _: {"none": 0}, settings, progress=False)
+    before = other.tail.conv_head.weight.clone()
+    mean = mean_of([model, other])
+    assert not torch.equal(model.tail.conv_head.weight, before)
+    expected = (model.tail.conv_head.weight + before) / 2
+    torch.testing.assert_close(mean.tail.conv_head.weight, expected)
+    assert torch.equal(other.tail.conv_head.weight, before)
 
 
 def test_at_first_each_word_has_its_frequency(grids):
@@ -119,19 +138,63 @@ def test_from_pictures_to_a_captioner_of_its_own(tmp_path, capsys):
     # the three commands of `make pretrained`, on a few scenes
     data = ["--limit", "12", "--cache", str(tmp_path / "cache"), "--epochs", "1"]
     encoder = tmp_path / "encoder"
-    assert main(["finetune", *data, "--views", "2", "--out", str(encoder)]) == 0
+    assert main(["finetune", *data, "--views", "2", "--folds", "2", "--out", str(encoder)]) == 0
     tuned = str(encoder / "encoder.safetensors")
     assert (encoder / "curves.png").exists() and "mAP" in capsys.readouterr().out
     first, second = (str(tmp_path / name) for name in ("first", "second"))
+    folds = ["--out-of-fold", str(encoder)]
     words = ["--cell", "attn", "--hidden-dim", "8", "--min-count", "1"]
-    assert main(["train", *data, "--tuned", tuned, *words, "--out", first]) == 0
-    start = ["--start", f"{first}/best", "--samples", "2", "--views", "2"]
-    assert main(["train", *data, *start, "--out", second]) == 0
+    assert main(["train", *data, "--tuned", tuned, *folds, *words, "--out", first]) == 0
+    start = ["--start", f"{first}/best", "--samples", "2"]
+    assert main(["train", *data, *start, *folds, "--out", second]) == 0
     assert "CIDEr-D" in capsys.readouterr().out
     captioner = load_captioner(f"{second}/best")
     assert captioner.encoder.fingerprint() == ImageEncoder(tuned=tuned).fingerprint()
     assert captioner.encoder.fingerprint() != ImageEncoder().fingerprint()
     assert main(["caption", str(BUNDLED / "coffee.png"), "--model", f"{second}/best"]) == 0
+
+
+def test_the_mean_of_the_folds_is_what_captions_are_made_from(tmp_path):
+    arguments = ["--limit", "6", "--cache", str(tmp_path / "cache"), "--epochs", "4"]
+    assert main(["finetune", *arguments, "--folds", "3", "--out", str(tmp_path / "run")]) == 0
+    folds, mean = (
+        [load_file(file) for file in sorted((tmp_path / "run").glob(pattern))]
+        for pattern in ("fold-?/encoder.safetensors", "encoder.safetensors")
+    )
+    assert len(folds) == 3 and len(mean) == 1
+    for name, weight in mean[0].items():
+        several = torch.stack([fold[name].float() for fold in folds])
+        torch.testing.assert_close(weight.float(), several.mean(0), rtol=2e-3, atol=1e-4)
+    name = "conv_head.weight"
+    assert not torch.equal(folds[0][name], folds[1][name])
+
+
+def test_each_picture_for_training_is_encoded_by_the_fold_without_it(tmp_path):
+    cache = str(tmp_path / "cache")
+    arguments = ["--limit", "5", "--cache", cache, "--epochs", "4"]
+    assert main(["finetune", *arguments, "--folds", "2", "--out", str(tmp_path / "run")]) == 0
+    options = argparse.Namespace(
+        data="scenes", format=None, strict=False, limit=5, cache=cache, device="cpu",
+        out_of_fold=str(tmp_path / "run"),
+    )  # fmt: skip
+    data, features = encode_folds(options, ImageEncoder())
+    assert features.shape == (5, 49, 1280) and len(data) == 5
+    for i in range(5):
+        tuned = tmp_path / "run" / f"fold-{i % 2}" / "encoder.safetensors"
+        expected = encode_images(ImageEncoder(tuned=tuned), [data.image(i)])
+        torch.testing.assert_close(torch.from_numpy(features[[i]]), expected, rtol=0.01, atol=0.01)
+
+
+def test_examples_without_a_fold_have_no_caption_of_it():
+    features = np.zeros((8, 3))
+    examples = ViewExamples(2, features, CAPTIONS, VOCABULARY)
+    others = examples.leave_out(1, 2)
+    assert set((others.rows % 4).tolist()) == {0, 2} and set(others.rows.tolist()) == {0, 2, 4, 6}
+    kept = [n for n, row in enumerate(examples.rows) if row % 4 in (0, 2)]
+    assert others.ids == [examples.ids[n] for n in kept]
+    assert len(examples) > len(others) == len(kept)
+    seen = np.concatenate([batch for epoch in range(2) for batch in others.batches(2, 0, epoch)])
+    assert sorted(seen.tolist()) == list(range(len(others)))
 
 
 @pytest.mark.parametrize(
@@ -140,6 +203,8 @@ def test_from_pictures_to_a_captioner_of_its_own(tmp_path, capsys):
         (["--samples", "2"], "needs a captioner that speaks already: --start"),
         (["--start", "nowhere"], "nowhere: no such folder"),
         (["--start", "flickr8k-attn", "--samples", "2", "--temperature", "0"], "temperature"),
+        (["--out-of-fold", "."], "has no folds of `finetune --folds` in it"),
+        (["--out-of-fold", ".", "--views", "2"], "leave out --views"),
     ],
 )
 def test_going_on_from_nothing_is_refused(arguments, message, tmp_path, capsys):
@@ -153,6 +218,7 @@ def test_going_on_from_nothing_is_refused(arguments, message, tmp_path, capsys):
     [
         ("train", ["--views", "0"], "--views must be at least 1, not 0"),
         ("finetune", ["--views", "-1"], "--views must be at least 1, not -1"),
+        ("finetune", ["--folds", "0"], "--folds must be at least 1, not 0"),
         ("finetune", ["--samples", "2"], "--samples is an option of train"),
     ],
 )

@@ -68,6 +68,19 @@ def test_each_sample_is_compared_with_the_others_of_its_image(cell_type):
     assert mean == pytest.approx(np.mean(rewards))
 
 
+def test_dropout_falls_on_features_once_for_sampling_and_learning():
+    model = small_model("attn")
+    features = small_features(4, "attn")
+    model.standardise(features)
+    torch.testing.assert_close(model.drop(features), features)  # its dropout is 0
+    model.sizes["dropout"] = 0.5
+    dropped = model.drop(features)
+    mean = model.feature_mean.expand_as(features)
+    kept = dropped != mean
+    assert 0.4 < kept.float().mean() < 0.6
+    torch.testing.assert_close((dropped - mean)[kept], 2 * (features - mean)[kept])
+
+
 def test_samples_depend_on_the_seed():
     model = small_model("attn")
     first, again, other = (sampled(model, seed=seed)[1][0] for seed in (0, 0, 1))
