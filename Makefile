@@ -48,21 +48,21 @@ SHIPPED ?= flickr8k-attn
 RUNS := runs/$(SHIPPED)
 LEARN = OMP_NUM_THREADS=1 $(RUN) helpers
 FROM = --data $(DATA) --batch-size 160 --max-words 20 --resume
-EVALUATE = $(RUN) helpers evaluate --data $(DATA) --model $(RUNS)/mean
+CAPTIONER = $(FROM) --averaging 0.998 --precision bf16 --patience 8
+EVALUATE = $(RUN) helpers evaluate --data $(DATA) --model $(RUNS)/reward/best
 
 pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained DATA=folder
 	$(LEARN) finetune $(FROM) --backbone efficientnet_lite2 --image-size 288 \
-		--views 4 --epochs 3 --out $(RUNS)/encoder
-	$(LEARN) train $(FROM) --cell attn --backbone efficientnet_lite2 --image-size 288 \
+		--views 4 --epochs 8 --patience 8 --out $(RUNS)/encoder
+	$(LEARN) train $(CAPTIONER) --cell attn --backbone efficientnet_lite2 --image-size 288 \
 		--tuned $(RUNS)/encoder/encoder.safetensors --dropout 0.4 --learning-rate 1.5e-3 \
-		--epochs 8 --averaging 0.998 --precision bf16 --patience 8 --out $(RUNS)/words
-	$(LEARN) train $(FROM) --start $(RUNS)/words/best --samples 5 --learning-rate 1.3e-4 --clip-norm 1 \
-		--epochs 8 --averaging 0.998 --precision bf16 --patience 8 --out $(RUNS)/reward
-	$(RUN) helpers average $(RUNS)/words/best $(RUNS)/reward/best --out $(RUNS)/mean
+		--epochs 8 --out $(RUNS)/words
+	$(LEARN) train $(CAPTIONER) --start $(RUNS)/words/best --samples 5 --learning-rate 1.3e-4 \
+		--clip-norm 1 --epochs 8 --out $(RUNS)/reward
 	$(EVALUATE) --json $(RUNS)/greedy.json
 	$(EVALUATE) --beam 5 --json $(RUNS)/beam5.json
 	mkdir -p pretrained/$(SHIPPED)
-	cp $(RUNS)/mean/* $(RUNS)/greedy.json $(RUNS)/beam5.json pretrained/$(SHIPPED)/
+	cp $(RUNS)/reward/best/* $(RUNS)/greedy.json $(RUNS)/beam5.json pretrained/$(SHIPPED)/
 
 badges: $(INSTALLED)  ## let Colab open the notebooks: make badges REPO=owner/name
 	@$(RUN) helpers.badges $(REPO)

@@ -1,7 +1,5 @@
 """Captions and image features as examples to train on, in batches of whole images."""
 
-import copy
-
 import numpy as np
 import torch
 
@@ -47,18 +45,6 @@ class CaptionExamples(torch.utils.data.Dataset):
     def read(self, images):
         """Read features. Inputs: images: rows of I images. Returns: tensor (I, ...), float32."""
         return torch.from_numpy(read_rows(self.features, images))
-
-    def leave_out(self, fold, folds):
-        """Return the examples of the other images. Inputs: images fold, fold + folds, ... go."""
-        others = copy.copy(self)
-        kept = np.flatnonzero(self.images % folds != fold)
-        others.rows, others.ids = self.rows[kept], [self.ids[i] for i in kept]
-        return others
-
-    @property
-    def images(self):
-        """Number of the image of each caption, (N,)."""
-        return self.rows
 
     def references(self):
         """Return for each image its captions, lists of ids from the first word to <END>."""

@@ -53,29 +53,6 @@ def cache_key(data, encoder):
     return digest.hexdigest()[:16]
 
 
-class Interleaved:
-    """Features in K files as one array: row i is row i // K of file i % K.
-
-    Inputs: parts: K arrays, (I_k, ...) each
-    """
-
-    def __init__(self, parts):
-        self.parts = parts
-        self.shape = (sum(map(len, parts)), *parts[0].shape[1:])
-
-    def __len__(self):
-        return self.shape[0]
-
-    def __getitem__(self, rows):
-        """Inputs: slice or integer array of N rows. Returns: float32 array, (N, ...)."""
-        rows, K = np.arange(len(self))[rows], len(self.parts)
-        block = np.empty((len(rows), *self.shape[1:]), np.float32)
-        for k, part in enumerate(self.parts):
-            of_part = rows % K == k
-            block[of_part] = read_rows(part, rows[of_part] // K)
-        return block
-
-
 def encode_images(encoder, images):
     """Encode PIL images at once. Returns: features as a float32 tensor, (N, P, C) or (N, C)."""
     pixels = torch.stack([encoder.prepare(image) for image in images])

@@ -2,15 +2,8 @@
 
 ImageNet's classes are breeds and tools; captions speak of jumping, crowds and red shirts.
 Wu et al. 2016, "What Value Do Explicit High Level Concepts Have in Vision to Language Problems?"
-
-Layers that learned from a picture know more of it than of a new one. A captioner that is trained on
-what they say of it trusts them too much. So several copies learn, each of them without a part of
-the pictures, and encode that part for the captioner (out-of-fold features: Wolpert 1992, "Stacked
-Generalization"). New pictures are encoded by the mean of the copies' weights (Wortsman et al.
-2022, "Model soups").
 """
 
-import copy
 from collections import Counter
 from math import isqrt
 
@@ -20,6 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from helpers.vocabulary import SPECIAL_WORDS
 
+MIXUP = 0.4  # both parameters of the Beta distribution of a picture's share in a mixture
 STRIDE = 16  # what comes after the encoder's last layer of this stride is tuned
 
 
@@ -98,13 +92,18 @@ class WordPredictor(nn.Module):
     def forward(self, features, captions, *_):
         """Return the loss of predicting which words the captions of an image hold.
 
+        In training each image is mixed with another one of the batch, and so are their words.
+
         Inputs:
             features: grids of stride `STRIDE`, (I, P, C)
             captions: ids, (N, T + 1); K = N / I in a row belong to one image
         Returns: cross-entropy with the share of an image's captions that have the word, summed
             over words and averaged over images, in nats
         """
-        return self.loss(self.predict(features), self.shares(captions, len(features)))
+        shares = self.shares(captions, len(features))
+        if self.training:
+            features, shares = mix(features, shares)
+        return self.loss(self.predict(features), shares)
 
     def loss(self, logits, shares):
         """Inputs: (I, W) each. Returns: the loss as `forward` does."""
@@ -126,12 +125,17 @@ class WordPredictor(nn.Module):
         return self.words(self.dropout((self.tail(features).mean(1) - self.mean) / self.std))
 
 
-def mean_of(models):
-    """Return a copy of the first of some models, with the mean of the weights of all."""
-    mean = copy.deepcopy(models[0])
-    states = [model.state_dict() for model in models]
-    mean.load_state_dict({k: sum(state[k] for state in states) / len(models) for k in states[0]})
-    return mean
+def mix(features, shares):
+    """Mix images of a batch and their words (Zhang et al. 2018, "mixup"), at a middle layer.
+
+    Verma et al. 2019, "Manifold Mixup: Better Representations by Interpolating Hidden States"
+
+    Inputs: features (I, P, C), shares (I, W)
+    Returns: features and shares of as many mixtures, in one proportion for all
+    """
+    share = torch.distributions.Beta(MIXUP, MIXUP).sample().item()
+    order = torch.randperm(len(features)).to(features.device)
+    return features.lerp(features[order], share), shares.lerp(shares[order], share)
 
 
 @torch.no_grad()

@@ -53,11 +53,6 @@ class ViewExamples(CaptionExamples):
         super().__init__(features, captions * views, vocabulary, max_words)
         self.views = views
 
-    @property
-    def images(self):
-        """Number of the image of each caption, whichever its view, (N,)."""
-        return self.rows % (len(self.features) // self.views)
-
     def batches(self, batch_size, seed, epoch):
         """Give an epoch a V-th of all batches; all of them where there are fewer than V."""
         batches = super().batches(batch_size, seed, epoch // self.views)

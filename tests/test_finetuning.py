@@ -1,17 +1,15 @@
 """The encoder's last layers, taught the words of captions."""
 
-import argparse
 from pathlib import Path
 
 import numpy as np
 import pytest
 import skimage
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from small import CAPTIONS, VOCABULARY
 
 from helpers.__main__ import main
-from helpers.commands.options import encode_folds
 from helpers.encoder import ImageEncoder
 from helpers.examples import CaptionExamples
 from helpers.features import encode_images
@@ -21,14 +19,13 @@ from helpers.finetuning import (
     EncoderTail,
     WordPredictor,
     mean_average_precision,
-    mean_of,
+    mix,
     word_scores,
 )
 from helpers.images import open_image
 from helpers.pretrained import load_captioner
 from helpers.settings import TrainingSettings
 from helpers.training import set_seed, train
-from helpers.views import ViewExamples
 
 BUNDLED = Path(skimage.__file__).parent / "data"
 
@@ -61,18 +58,6 @@ def test_the_tail_goes_on_where_the_features_end(stride, photographs, grids):
     torch.testing.assert_close(positions, expected, rtol=1e-3, atol=1e-3)
 
 
-def test_the_mean_is_between_two_models(grids):
-    (model, examples), (other, _) = new_model(grids), new_model(grids)
-    settings = TrainingSettings(epochs=4, learning_rate=1e-3, patience=4)
-    train(other, examples, lambda _: {"none": 0}, settings, progress=False)
-    before = other.tail.conv_head.weight.clone()
-    mean = mean_of([model, other])
-    assert not torch.equal(model.tail.conv_head.weight, before)
-    expected = (model.tail.conv_head.weight + before) / 2
-    torch.testing.assert_close(mean.tail.conv_head.weight, expected)
-    assert torch.equal(other.tail.conv_head.weight, before)
-
-
 def test_at_first_each_word_has_its_frequency(grids):
     model, examples = new_model(grids)
     with torch.no_grad():
@@ -81,6 +66,36 @@ def test_at_first_each_word_has_its_frequency(grids):
     share = sum("red" in caption for caption in words) / len(words)
     column = VOCABULARY.word_to_idx["red"] - 4
     torch.testing.assert_close(probability[:, column], torch.full((4,), share))
+
+
+def test_pictures_and_their_words_are_mixed_alike():
+    features, shares = torch.randn(6, 4, 3), torch.rand(6, 5)
+    set_seed(1)
+    mixed, words = mix(features, shares)
+    seen = set()
+    for i in range(6):
+        # each one lies on the line to another: mixed = own + share (other - own)
+        for j in range(6):
+            steps = torch.cat([(mixed - features)[i].flatten(), (words - shares)[i]])
+            line = torch.cat([(features[j] - features[i]).flatten(), shares[j] - shares[i]])
+            share = (steps @ line / (line @ line).clamp(min=1e-9)).item()
+            if i != j and torch.allclose(steps, share * line, atol=1e-5):
+                seen.add(round(share, 4))
+    shares_moved = seen - {0.0}
+    assert len(shares_moved) == 1 and 0 < shares_moved.pop() < 1
+
+
+def test_pictures_are_mixed_in_training_alone(grids):
+    model, examples = new_model(grids)
+    _, captions = examples.batch(np.arange(len(examples)))
+    with torch.no_grad():
+        model.words.weight.normal_(std=0.01)
+        plain = model(grids, captions).item()
+        assert plain == model(grids, captions).item()
+        model.train()
+        model.dropout.p = 0.0
+        losses = {model(grids, captions).item() for _ in range(3)}
+    assert len(losses - {plain}) > 1
 
 
 def test_shares_count_captions_not_words(grids):
@@ -138,63 +153,19 @@ def test_from_pictures_to_a_captioner_of_its_own(tmp_path, capsys):
     # the three commands of `make pretrained`, on a few scenes
     data = ["--limit", "12", "--cache", str(tmp_path / "cache"), "--epochs", "1"]
     encoder = tmp_path / "encoder"
-    assert main(["finetune", *data, "--views", "2", "--folds", "2", "--out", str(encoder)]) == 0
+    assert main(["finetune", *data, "--views", "2", "--out", str(encoder)]) == 0
     tuned = str(encoder / "encoder.safetensors")
     assert (encoder / "curves.png").exists() and "mAP" in capsys.readouterr().out
     first, second = (str(tmp_path / name) for name in ("first", "second"))
-    folds = ["--out-of-fold", str(encoder)]
     words = ["--cell", "attn", "--hidden-dim", "8", "--min-count", "1"]
-    assert main(["train", *data, "--tuned", tuned, *folds, *words, "--out", first]) == 0
+    assert main(["train", *data, "--tuned", tuned, *words, "--out", first]) == 0
     start = ["--start", f"{first}/best", "--samples", "2"]
-    assert main(["train", *data, *start, *folds, "--out", second]) == 0
+    assert main(["train", *data, *start, "--out", second]) == 0
     assert "CIDEr-D" in capsys.readouterr().out
     captioner = load_captioner(f"{second}/best")
     assert captioner.encoder.fingerprint() == ImageEncoder(tuned=tuned).fingerprint()
     assert captioner.encoder.fingerprint() != ImageEncoder().fingerprint()
     assert main(["caption", str(BUNDLED / "coffee.png"), "--model", f"{second}/best"]) == 0
-
-
-def test_the_mean_of_the_folds_is_what_captions_are_made_from(tmp_path):
-    arguments = ["--limit", "6", "--cache", str(tmp_path / "cache"), "--epochs", "4"]
-    assert main(["finetune", *arguments, "--folds", "3", "--out", str(tmp_path / "run")]) == 0
-    folds, mean = (
-        [load_file(file) for file in sorted((tmp_path / "run").glob(pattern))]
-        for pattern in ("fold-?/encoder.safetensors", "encoder.safetensors")
-    )
-    assert len(folds) == 3 and len(mean) == 1
-    for name, weight in mean[0].items():
-        several = torch.stack([fold[name].float() for fold in folds])
-        torch.testing.assert_close(weight.float(), several.mean(0), rtol=2e-3, atol=1e-4)
-    name = "conv_head.weight"
-    assert not torch.equal(folds[0][name], folds[1][name])
-
-
-def test_each_picture_for_training_is_encoded_by_the_fold_without_it(tmp_path):
-    cache = str(tmp_path / "cache")
-    arguments = ["--limit", "5", "--cache", cache, "--epochs", "4"]
-    assert main(["finetune", *arguments, "--folds", "2", "--out", str(tmp_path / "run")]) == 0
-    options = argparse.Namespace(
-        data="scenes", format=None, strict=False, limit=5, cache=cache, device="cpu",
-        out_of_fold=str(tmp_path / "run"),
-    )  # fmt: skip
-    data, features = encode_folds(options, ImageEncoder())
-    assert features.shape == (5, 49, 1280) and len(data) == 5
-    for i in range(5):
-        tuned = tmp_path / "run" / f"fold-{i % 2}" / "encoder.safetensors"
-        expected = encode_images(ImageEncoder(tuned=tuned), [data.image(i)])
-        torch.testing.assert_close(torch.from_numpy(features[[i]]), expected, rtol=0.01, atol=0.01)
-
-
-def test_examples_without_a_fold_have_no_caption_of_it():
-    features = np.zeros((8, 3))
-    examples = ViewExamples(2, features, CAPTIONS, VOCABULARY)
-    others = examples.leave_out(1, 2)
-    assert set((others.rows % 4).tolist()) == {0, 2} and set(others.rows.tolist()) == {0, 2, 4, 6}
-    kept = [n for n, row in enumerate(examples.rows) if row % 4 in (0, 2)]
-    assert others.ids == [examples.ids[n] for n in kept]
-    assert len(examples) > len(others) == len(kept)
-    seen = np.concatenate([batch for epoch in range(2) for batch in others.batches(2, 0, epoch)])
-    assert sorted(seen.tolist()) == list(range(len(others)))
 
 
 @pytest.mark.parametrize(
@@ -203,8 +174,6 @@ def test_examples_without_a_fold_have_no_caption_of_it():
         (["--samples", "2"], "needs a captioner that speaks already: --start"),
         (["--start", "nowhere"], "nowhere: no such folder"),
         (["--start", "flickr8k-attn", "--samples", "2", "--temperature", "0"], "temperature"),
-        (["--out-of-fold", "."], "has no folds of `finetune --folds` in it"),
-        (["--out-of-fold", ".", "--views", "2"], "leave out --views"),
     ],
 )
 def test_going_on_from_nothing_is_refused(arguments, message, tmp_path, capsys):
@@ -218,7 +187,6 @@ def test_going_on_from_nothing_is_refused(arguments, message, tmp_path, capsys):
     [
         ("train", ["--views", "0"], "--views must be at least 1, not 0"),
         ("finetune", ["--views", "-1"], "--views must be at least 1, not -1"),
-        ("finetune", ["--folds", "0"], "--folds must be at least 1, not 0"),
         ("finetune", ["--samples", "2"], "--samples is an option of train"),
     ],
 )

@@ -1,6 +1,5 @@
 """python -m helpers finetune: an encoder that knows the words of captions."""
 
-import copy
 import itertools
 from pathlib import Path
 
@@ -12,10 +11,6 @@ def add_command(commands):
     command = new_command(commands, finetune, "teach an image encoder the words of captions")
     add_data(command)
     add_run(command, "runs/DATA-encoder")
-    command.add_argument(
-        "--folds", type=int, default=1, help="2 or more: so many copies of the layers learn, each "
-        "without its part of the pictures; the encoder is the mean of them",
-    )  # fmt: skip
     command.set_defaults(
         views=4, epochs=4, learning_rate=2e-3, encoder_learning_rate=2e-4, weight_decay=0.05,
         clip_norm=1000.0,
@@ -32,18 +27,18 @@ def finetune(options):
     settings, folder = new_run(options, f"{Path(options.data).name}-encoder")
     if settings.samples:
         raise ValueError("--samples is an option of train: the encoder says no captions")
-    if options.folds < 1:
-        raise ValueError(f"--folds must be at least 1, not {options.folds}")
     with distributed.together(options.device) as options.device:
         _finetune(options, settings, folder)
 
 
 def _finetune(options, settings, folder):
     import torch
+    from safetensors.torch import save
 
     from helpers import distributed, finetuning, training
     from helpers.encoder import ImageEncoder
     from helpers.examples import CaptionExamples
+    from helpers.files import atomic_write
     from helpers.plots import learning_curves
     from helpers.views import ViewExamples
     from helpers.vocabulary import Vocabulary
@@ -58,49 +53,23 @@ def _finetune(options, settings, folder):
     vocabulary = Vocabulary.build(itertools.chain(*data.captions), options.min_count)
     examples = ViewExamples(options.views, features, data.captions, vocabulary, settings.max_words)
     val_examples = CaptionExamples(val_features, val_data.captions, vocabulary)
-    some = torch.from_numpy(features[:: len(features) // 600 + 1].astype("float32"))
+    training.set_seed(settings.seed)
     tail = finetuning.EncoderTail(encoder)
+    model = finetuning.WordPredictor(tail, examples, vocabulary).to(options.device)
+    some = features[:: len(features) // 600 + 1].astype("float32")
+    model.standardise(torch.from_numpy(some).to(options.device))
 
-    def validate(model):
-        return finetuning.word_scores(model, val_examples)
-
-    def learn(examples, folder):
-        def keep(model, _):
-            _save_layers(model, folder)
-
-        training.set_seed(settings.seed)
-        model = finetuning.WordPredictor(copy.deepcopy(tail), examples, vocabulary)
-        model = model.to(options.device)
-        model.standardise(some.to(options.device))
-        history = training.train(
-            model, examples, validate, settings, folder, options.resume, on_best=keep
-        )
-        best = max(history, key=lambda record: record["mAP"])
-        print(f"best epoch {best['epoch']}: mAP {best['mAP']:.4f} on {val_data.split}")
-        return model, history
-
-    if options.folds == 1:
-        runs = {options.backbone: learn(examples, folder)}
-    else:
-        runs = {
-            f"fold {k}": learn(examples.leave_out(k, options.folds), folder / f"fold-{k}")
-            for k in range(options.folds)
-        }
-        mean = finetuning.mean_of([model for model, _ in runs.values()])
-        print(f"mean of {options.folds} folds: mAP {validate(mean)['mAP']:.4f}")
-        _save_layers(mean, folder)
-    if distributed.is_first():
-        histories = {name: history for name, (_, history) in runs.items()}
-        learning_curves(histories, "mAP", "nats per picture").savefig(folder / "curves.png")
-    print(f"tuned layers in {folder / 'encoder.safetensors'}")
-
-
-def _save_layers(model, folder):
-    from safetensors.torch import save
-
-    from helpers import distributed
-    from helpers.files import atomic_write
-
-    if distributed.is_first():
+    def keep(model, _):
         with atomic_write(folder / "encoder.safetensors") as path:
             path.write_bytes(save(model.tail.layers()))
+
+    history = training.train(
+        model, examples, lambda model: finetuning.word_scores(model, val_examples), settings,
+        folder, options.resume, on_best=keep,
+    )  # fmt: skip
+    if distributed.is_first():
+        figure = learning_curves({options.backbone: history}, "mAP", "nats per picture")
+        figure.savefig(folder / "curves.png")
+    best = max(history, key=lambda record: record["mAP"])
+    print(f"best epoch {best['epoch']}: mAP {best['mAP']:.4f} on {val_data.split}")
+    print(f"tuned layers in {folder / 'encoder.safetensors'}")

@@ -75,7 +75,7 @@ def new_run(options, name):
     if options.views < 1:
         raise ValueError(f"--views must be at least 1, not {options.views}")
     folder = Path(options.out or f"runs/{name}")
-    if any(folder.glob("**/last.pt")) and not options.resume:
+    if (folder / "last.pt").exists() and not options.resume:
         raise ValueError(f"{folder} holds a run already: add --resume, or choose another --out")
     return settings, folder
 
@@ -101,29 +101,3 @@ def encode_split(options, encoder, split, views=1):
     data = open_split(options, split)
     pictures = data if views == 1 else Views(data, views, options.seed)
     return data, encode_features(pictures, encoder, options.cache)
-
-
-def encode_folds(options, encoder):
-    """Open the split for training, each picture encoded by layers that did not learn from it.
-
-    Inputs: encoder: ImageEncoder; those of --out-of-fold differ from it in their tuned layers
-    Returns: CaptionedImages, I pictures, and features (I, ...)
-    Raises: ValueError for a folder that `finetune --folds` did not write
-    """
-    from helpers.encoder import ImageEncoder
-    from helpers.features import Interleaved, encode_features
-
-    folder = Path(options.out_of_fold)
-    folds = len(list(folder.glob("fold-*/encoder.safetensors")))
-    if folds < 2:
-        raise ValueError(f"--out-of-fold: {folder} has no folds of `finetune --folds` in it")
-    data = open_split(options, "train")
-    parts = []
-    for fold in range(folds):
-        one = ImageEncoder(
-            encoder.backbone, encoder.weights, encoder.pool, encoder.image_size,
-            stride=encoder.stride, tuned=folder / f"fold-{fold}" / "encoder.safetensors",
-        ).to(options.device)  # fmt: skip
-        pictures = data.subset(range(fold, len(data), folds))
-        parts.append(encode_features(pictures, one, options.cache))
-    return data, Interleaved(parts)

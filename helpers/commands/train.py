@@ -3,14 +3,7 @@
 import itertools
 from pathlib import Path
 
-from helpers.commands.options import (
-    add_data,
-    add_run,
-    encode_folds,
-    encode_split,
-    new_command,
-    new_run,
-)
+from helpers.commands.options import add_data, add_run, encode_split, new_command, new_run
 
 
 def add_command(commands):
@@ -28,10 +21,6 @@ def add_command(commands):
     )  # fmt: skip
     command.add_argument("--cell", choices=("rnn", "lstm", "attn"), default="lstm")
     command.add_argument("--tuned", metavar="FILE", help="what `finetune` wrote for the encoder")
-    command.add_argument(
-        "--out-of-fold", metavar="DIR", help="the folder of `finetune --folds`: pictures for "
-        "training are encoded by layers that did not learn from them",
-    )  # fmt: skip
     command.add_argument("--stride", type=int, default=32, help="pixels between positions")
     command.add_argument("--wordvec-dim", type=int, default=256, help="size of a word vector")
     command.add_argument("--hidden-dim", type=int, default=512, help="size of the hidden state")
@@ -60,8 +49,6 @@ def _train(options, settings, folder):
 
     if settings.samples and not options.start:
         raise ValueError("--samples needs a captioner that speaks already: --start MODEL")
-    if options.out_of_fold and options.views > 1:
-        raise ValueError("--out-of-fold is for one view of each picture: leave out --views")
     if options.start:
         captioner = load_captioner(options.start, options.device)
         encoder, model = captioner.encoder, captioner.model
@@ -70,10 +57,7 @@ def _train(options, settings, folder):
     else:
         encoder, model = _new_encoder(options), None
     with distributed.first_alone():
-        if options.out_of_fold:
-            train_data, train_features = encode_folds(options, encoder)
-        else:
-            train_data, train_features = encode_split(options, encoder, "train", options.views)
+        train_data, train_features = encode_split(options, encoder, "train", options.views)
         val_data, val_features = encode_split(options, encoder, "val")
     model = model or _new_model(options, train_data.captions, train_features)
     if settings.samples:
