@@ -1,5 +1,7 @@
 """More pictures from few: each one mirrored and cut in several ways, for training."""
 
+import copy
+
 import numpy as np
 from PIL import ImageOps
 
@@ -44,17 +46,21 @@ class Views:
 
 
 class ViewExamples(CaptionExamples):
-    """Captions and views of images; each view of an image is seen once in V epochs.
+    """Captions and views of images; an epoch has one view of each image, another one next time.
 
     Inputs: views: V; features: (I * V, ...), as of `Views`; others as for `CaptionExamples`
     """
 
     def __init__(self, views, features, captions, vocabulary, max_words=25):
         super().__init__(features, captions * views, vocabulary, max_words)
-        self.views = views
+        self.views, self.images = views, len(captions)
 
     def batches(self, batch_size, seed, epoch):
-        """Give an epoch a V-th of all batches; all of them where there are fewer than V."""
-        batches = super().batches(batch_size, seed, epoch // self.views)
-        even = len(batches) // self.views * self.views
-        return batches[epoch % self.views : even : self.views] or batches
+        """Shuffle images into batches, as `CaptionExamples` does, and choose each one's view."""
+        per_view = len(self) // self.views
+        one_view = copy.copy(self)
+        one_view.rows = self.rows[:per_view]
+        batches = super(ViewExamples, one_view).batches(batch_size, seed, epoch)
+        rng = np.random.default_rng([seed, epoch // self.views])
+        view = (rng.integers(self.views, size=self.images) + epoch) % self.views
+        return [batch + per_view * view[self.rows[batch]] for batch in batches]

@@ -119,6 +119,17 @@ def test_learns_four_pictures_by_heart(grids):
     assert before["mAP"] < 1 == history[-1]["mAP"]
 
 
+def test_the_encoder_has_a_learning_rate_of_its_own(grids):
+    model, examples = new_model(grids)
+    before = {name: weight.clone() for name, weight in model.named_parameters()}
+    settings = TrainingSettings(
+        epochs=8, patience=8, learning_rate=1e-2, encoder_learning_rate=1e-6, weight_decay=0.0
+    )
+    train(model, examples, lambda _: {"none": 0}, settings, progress=False)
+    moved = {name: (weight - before[name]).abs().max() for name, weight in model.named_parameters()}
+    assert 0 < moved["tail.conv_head.weight"] < 9e-6 < 1e-3 < moved["words.weight"]
+
+
 def test_mean_average_precision_by_hand():
     logits = torch.tensor([[3.0, 0.0, 5.0], [2.0, 1.0, 6.0], [1.0, 2.0, 7.0]])
     present = torch.tensor([[True, True, False], [False, False, False], [True, False, False]])

@@ -261,6 +261,7 @@ def test_set_seed():
     "wrong",
     [
         {"epochs": 0},
+        {"encoder_learning_rate": 0},
         {"save_seconds": 0},
         {"precision": "int8"},
         {"label_smoothing": 1.0},
