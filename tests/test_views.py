@@ -57,6 +57,6 @@ def test_each_view_is_seen_once_in_as_many_epochs():
         seen = np.concatenate([batch for batches in several for batch in batches])
         assert sorted(seen) == list(range(len(examples)))
     for batches in epochs:
-        captions = [n % len(examples) // 3 for batch in batches for n in batch]
+        captions = [n % (len(examples) // 3) for batch in batches for n in batch]
         assert sorted(captions) == list(range(len(examples) // 3))  # each image once
     assert [b.tolist() for b in epochs[0]] != [b.tolist() for b in epochs[3]]
