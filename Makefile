@@ -53,7 +53,7 @@ EVALUATE = $(RUN) helpers evaluate --data $(DATA) --model $(RUNS)/reward/best
 
 pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained DATA=folder
 	$(LEARN) finetune $(FROM) --backbone efficientnet_lite2 --image-size 288 \
-		--views 4 --epochs 5 --patience 5 --out $(RUNS)/encoder
+		--views 4 --out $(RUNS)/encoder
 	$(LEARN) train $(CAPTIONER) --cell attn --backbone efficientnet_lite2 --image-size 288 \
 		--tuned $(RUNS)/encoder/encoder.safetensors --dropout 0.4 --learning-rate 1.5e-3 \
 		--epochs 8 --out $(RUNS)/words

@@ -13,7 +13,6 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from helpers.vocabulary import SPECIAL_WORDS
 
-MIXUP = 0.4  # both parameters of the Beta distribution of a picture's share in a mixture
 STRIDE = 16  # what comes after the encoder's last layer of this stride is tuned
 
 
@@ -92,18 +91,13 @@ class WordPredictor(nn.Module):
     def forward(self, features, captions, *_):
         """Return the loss of predicting which words the captions of an image hold.
 
-        In training each image is mixed with another one of the batch, and so are their words.
-
         Inputs:
             features: grids of stride `STRIDE`, (I, P, C)
             captions: ids, (N, T + 1); K = N / I in a row belong to one image
         Returns: cross-entropy with the share of an image's captions that have the word, summed
             over words and averaged over images, in nats
         """
-        shares = self.shares(captions, len(features))
-        if self.training:
-            features, shares = mix(features, shares)
-        return self.loss(self.predict(features), shares)
+        return self.loss(self.predict(features), self.shares(captions, len(features)))
 
     def loss(self, logits, shares):
         """Inputs: (I, W) each. Returns: the loss as `forward` does."""
@@ -123,19 +117,6 @@ class WordPredictor(nn.Module):
     def predict(self, features):
         """Inputs: grids, (I, P, C). Returns: log-odds of each word, (I, W)."""
         return self.words(self.dropout((self.tail(features).mean(1) - self.mean) / self.std))
-
-
-def mix(features, shares):
-    """Mix images of a batch and their words (Zhang et al. 2018, "mixup"), at a middle layer.
-
-    Verma et al. 2019, "Manifold Mixup: Better Representations by Interpolating Hidden States"
-
-    Inputs: features (I, P, C), shares (I, W)
-    Returns: features and shares of as many mixtures, in one proportion for all
-    """
-    share = torch.distributions.Beta(MIXUP, MIXUP).sample().item()
-    order = torch.randperm(len(features)).to(features.device)
-    return features.lerp(features[order], share), shares.lerp(shares[order], share)
 
 
 @torch.no_grad()

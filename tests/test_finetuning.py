@@ -19,7 +19,6 @@ from helpers.finetuning import (
     EncoderTail,
     WordPredictor,
     mean_average_precision,
-    mix,
     word_scores,
 )
 from helpers.images import open_image
@@ -66,36 +65,6 @@ def test_at_first_each_word_has_its_frequency(grids):
     share = sum("red" in caption for caption in words) / len(words)
     column = VOCABULARY.word_to_idx["red"] - 4
     torch.testing.assert_close(probability[:, column], torch.full((4,), share))
-
-
-def test_pictures_and_their_words_are_mixed_alike():
-    features, shares = torch.randn(6, 4, 3), torch.rand(6, 5)
-    set_seed(1)
-    mixed, words = mix(features, shares)
-    seen = set()
-    for i in range(6):
-        # each one lies on the line to another: mixed = own + share (other - own)
-        for j in range(6):
-            steps = torch.cat([(mixed - features)[i].flatten(), (words - shares)[i]])
-            line = torch.cat([(features[j] - features[i]).flatten(), shares[j] - shares[i]])
-            share = (steps @ line / (line @ line).clamp(min=1e-9)).item()
-            if i != j and torch.allclose(steps, share * line, atol=1e-5):
-                seen.add(round(share, 4))
-    shares_moved = seen - {0.0}
-    assert len(shares_moved) == 1 and 0 < shares_moved.pop() < 1
-
-
-def test_pictures_are_mixed_in_training_alone(grids):
-    model, examples = new_model(grids)
-    _, captions = examples.batch(np.arange(len(examples)))
-    with torch.no_grad():
-        model.words.weight.normal_(std=0.01)
-        plain = model(grids, captions).item()
-        assert plain == model(grids, captions).item()
-        model.train()
-        model.dropout.p = 0.0
-        losses = {model(grids, captions).item() for _ in range(3)}
-    assert len(losses - {plain}) > 1
 
 
 def test_shares_count_captions_not_words(grids):
