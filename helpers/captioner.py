@@ -96,7 +96,8 @@ class CaptioningRNN(nn.Module):
         Self-critical training does so once for a step: all captions of an image are said of what
         is left of it, and learned from that.
 
-        Inputs: features: as `forward` takes them
+        Inputs: features: (I, C), or (I, P, C) for "attn"
+        Returns: features of the same shape, those that are left scaled up
         """
         deviations = features - self.feature_mean
         return self.feature_mean + nn.functional.dropout(deviations, self.sizes["dropout"])
