@@ -6,6 +6,7 @@ import torch
 from pycocoevalcap.cider.cider import Cider
 from small import CAPTIONS, small_examples, small_features, small_model
 
+from helpers import training
 from helpers.self_critical import CiderReward, sampled_captions
 from helpers.settings import TrainingSettings
 from helpers.training import train
@@ -95,6 +96,28 @@ def test_the_reward_rises():
     epochs = iter(range(200))
     history = train(model, examples, lambda _: {"epoch": next(epochs)}, settings, progress=False)
     assert history[-1]["reward"] > 2 * history[0]["reward"]
+
+
+def test_captions_are_learned_from_the_features_that_they_were_said_of(monkeypatch):
+    said_of, learned_from = [], []
+
+    def watched(model, features, *arguments):
+        said_of.append(features)
+        return sampled_captions(model, features, *arguments)
+
+    class Watched(type(small_model("attn"))):
+        def forward(self, features, *arguments):
+            learned_from.append(features)
+            return super().forward(features, *arguments)
+
+    monkeypatch.setattr(training, "sampled_captions", watched)
+    model, examples = small_model("attn"), small_examples("attn")
+    model.__class__, model.sizes["dropout"] = Watched, 0.5
+    settings = TrainingSettings(batch_size=8, epochs=1, samples=2)
+    training.train(model, examples, lambda _: {"none": 0}, settings, progress=False)
+    assert len(said_of) == len(learned_from) > 0
+    for one, other in zip(said_of, learned_from, strict=True):
+        assert torch.equal(one, other) and (one == 0).float().mean() > 0.2
 
 
 def test_one_sample_has_nothing_to_be_compared_with():
