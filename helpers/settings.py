@@ -28,7 +28,7 @@ class TrainingSettings:
     epochs: int = _option(12, "passes over all captions, at most")
     batch_size: int = _option(128, "captions per step")
     learning_rate: float = _option(1e-3, "peak of the one-cycle schedule")
-    encoder_learning_rate: float = _option(1e-4, "peak for an encoder's layers that learn too")
+    encoder_learning_rate: float = _option(2e-4, "peak for the layers that `finetune` teaches")
     weight_decay: float = _option(1e-2, "of AdamW")
     label_smoothing: float = _option(0.1, "share of the target spread over all words, in [0, 1)")
     samples: int = _option(

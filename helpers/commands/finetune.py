@@ -11,10 +11,7 @@ def add_command(commands):
     command = new_command(commands, finetune, "teach an image encoder the words of captions")
     add_data(command)
     add_run(command, "runs/DATA-encoder")
-    command.set_defaults(
-        views=4, epochs=4, learning_rate=2e-3, encoder_learning_rate=2e-4, weight_decay=0.05,
-        clip_norm=1000.0,
-    )  # fmt: skip
+    command.set_defaults(views=4, epochs=4, learning_rate=2e-3, weight_decay=0.05, clip_norm=1000.0)
 
 
 def finetune(options):
