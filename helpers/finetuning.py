@@ -19,15 +19,14 @@ STRIDE = 16  # what comes after the encoder's last layer of this stride is tuned
 class EncoderTail(nn.Module):
     """The layers of an encoder that come after stride `STRIDE`; they learn.
 
-    Inputs: encoder: ImageEncoder of an EfficientNet, whose layers these are
+    Inputs: encoder: ImageEncoder of that stride, whose later layers these are
     """
 
     def __init__(self, encoder):
         super().__init__()
         network = encoder.network
-        (last,) = (info for info in network.feature_info if info["reduction"] == STRIDE)
-        first = int(last["module"].removeprefix("blocks.")) + 1
-        later = range(first, len(network.blocks))
+        stage = network.feature_info[encoder.layer]["module"]  # such as "blocks.4"
+        later = range(int(stage.removeprefix("blocks.")) + 1, len(network.blocks))
         self.blocks = nn.ModuleDict({str(number): network.blocks[number] for number in later})
         self.conv_head, self.bn2 = network.conv_head, network.bn2
         self.requires_grad_(True)

@@ -120,11 +120,11 @@ def _train_epoch(run, examples, progress):
 
 def _parameter_groups(model, settings):
     """Give an encoder's tail, where the model has one, a learning rate of its own."""
-    tail = list(model.tail.parameters()) if hasattr(model, "tail") else []
-    known = set(map(id, tail))
-    others = [weight for weight in model.parameters() if id(weight) not in known]
-    groups = [{"params": others, "lr": settings.learning_rate}]
-    return groups + [{"params": tail, "lr": settings.encoder_learning_rate}] * bool(tail)
+    tail, others = [], []
+    for name, weight in model.named_parameters():
+        (tail if name.startswith("tail.") else others).append(weight)
+    rates = (others, settings.learning_rate), (tail, settings.encoder_learning_rate)
+    return [{"params": weights, "lr": rate} for weights, rate in rates if weights]
 
 
 class _Run:

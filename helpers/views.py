@@ -53,14 +53,15 @@ class ViewExamples(CaptionExamples):
 
     def __init__(self, views, features, captions, vocabulary, max_words=25):
         super().__init__(features, captions * views, vocabulary, max_words)
-        self.views, self.images = views, len(captions)
+        self.views = views
 
     def batches(self, batch_size, seed, epoch):
         """Shuffle images into batches, as `CaptionExamples` does, and choose each one's view."""
         per_view = len(self) // self.views
         one_view = copy.copy(self)
         one_view.rows = self.rows[:per_view]
-        batches = super(ViewExamples, one_view).batches(batch_size, seed, epoch)
+        batches = CaptionExamples.batches(one_view, batch_size, seed, epoch)
         rng = np.random.default_rng([seed, epoch // self.views])
-        view = (rng.integers(self.views, size=self.images) + epoch) % self.views
+        first = rng.integers(self.views, size=len(self.features) // self.views)
+        view = (first + epoch) % self.views
         return [batch + per_view * view[self.rows[batch]] for batch in batches]

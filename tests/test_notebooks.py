@@ -63,3 +63,10 @@ def test_the_anatomy_is_the_same_in_all(path):
         assert re.search(rf"^## ([\d.]+ )?{part}$", prose, re.MULTILINE), part
     assert prose.count("<details>") == prose.count("</details>") >= 4
     assert prose.count("$") % 2 == 0
+
+
+@every_notebook
+def test_a_symbol_has_one_backslash(path):
+    # two are a new line, and the symbol's name is then printed as letters
+    for cell in cells(path, "markdown"):
+        assert not re.search(r"\\\\[A-Za-z]", cell.source), cell.source

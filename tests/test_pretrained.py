@@ -1,6 +1,7 @@
 """Captioners on disk: saved, loaded, refused."""
 
 import json
+import re
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from safetensors.torch import save_file
 
 from helpers.captioner import CaptioningRNN
 from helpers.encoder import ImageEncoder
-from helpers.files import DataError
+from helpers.files import DataError, read_json
 from helpers.pretrained import DEFAULT, FOLDER, load_captioner, save_captioner
 from helpers.vocabulary import Vocabulary
 
@@ -113,3 +114,21 @@ def test_weights_that_the_user_named_are_found_again(tmp_path, saved):
     save_captioner(tmp_path / "other", saved[1], ImageEncoder(weights=file, pool=True))
     loaded = load_captioner(tmp_path / "other")
     assert loaded.encoder.weights == str(file.resolve())
+
+
+@pytest.mark.parametrize("file", ["greedy.json", "beam5.json"])
+def test_the_card_has_the_scores_beside_it(file):
+    folder = FOLDER / DEFAULT
+    card, scores = (folder / "README.md").read_text(encoding="utf-8"), read_json(folder / file)
+    (head,) = re.findall(r"^\| decoding \| (.*) \|$", card, re.MULTILINE)
+    (row,) = re.findall(rf"^\| {scores['decoding']} \| (.*) \|$", card, re.MULTILINE)
+    names = head.split(" | ")
+    assert {"BLEU-4", "CIDEr-D"} < set(names)
+    assert row.split(" | ") == [f"{scores[name]:.3f}" for name in names]
+
+
+def test_what_the_card_says_of_its_words():
+    card = " ".join((FOLDER / DEFAULT / "README.md").read_text(encoding="utf-8").split())
+    captions = [c.split() for c in read_json(FOLDER / DEFAULT / "beam5.json")["captions"].values()]
+    assert f"{len({word for c in captions for word in c})} different words in its 1,000" in card
+    assert f"captions of {sum(map(len, captions)) / len(captions):.1f} words" in card

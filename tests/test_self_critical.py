@@ -94,7 +94,7 @@ def test_the_reward_rises():
     settings = {"batch_size": 8, "learning_rate": 0.02, "epochs": 200, "max_words": 8}
     settings = TrainingSettings(**settings, samples=8, patience=200)
     epochs = iter(range(200))
-    history = train(model, examples, lambda _: {"epoch": next(epochs)}, settings, progress=False)
+    history = train(model, examples, lambda _: {"score": next(epochs)}, settings, progress=False)
     assert history[-1]["reward"] > 2 * history[0]["reward"]
 
 
