@@ -58,7 +58,7 @@ pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained 
 		--tuned $(RUNS)/encoder/encoder.safetensors --dropout 0.4 --learning-rate 1.5e-3 \
 		--epochs 8 --out $(RUNS)/words
 	$(LEARN) train $(CAPTIONER) --start $(RUNS)/words/best --samples 5 --learning-rate 1.3e-4 \
-		--clip-norm 1 --epochs 8 --out $(RUNS)/reward
+		--clip-norm 1 --epochs 8 --mirrored --out $(RUNS)/reward
 	$(EVALUATE) --json $(RUNS)/greedy.json
 	$(EVALUATE) --beam 5 --json $(RUNS)/beam5.json
 	mkdir -p pretrained/$(SHIPPED)

@@ -42,13 +42,15 @@ class ImageEncoder(nn.Module):
         image_size: side of the square pictures in pixels; None for the backbone's own
         trainable: keep gradients, for fine-tuning
         tuned: a file of layers that `python -m helpers finetune` wrote, in the place of these
+        mirrored: average with the features of the mirrored picture, turned back; takes twice the
+            time, and left and right are told apart no more
     Raises: ValueError for an unknown backbone, a stride that it does not have or a size that no
         picture has; DataError for weights that cannot be had.
     """
 
     def __init__(
         self, backbone="efficientnet_lite0", weights=None, pool=False, image_size=None,
-        trainable=False, stride=32, tuned=None,
+        trainable=False, stride=32, tuned=None, mirrored=False,
     ):  # fmt: skip
         super().__init__()
         if backbone not in BACKBONES:
@@ -57,6 +59,7 @@ class ImageEncoder(nn.Module):
             raise ValueError(f"image_size: expected pixels in [1, 4096], got {image_size!r}")
         spec = BACKBONES[backbone]
         self.backbone, self.pool, self.stride = backbone, pool, stride
+        self.mirrored = mirrored
         self.image_size = image_size or spec.image_size
         self.weights, self.tuned = (
             str(Path(file).resolve()) if file else None for file in (weights, tuned)
@@ -92,22 +95,29 @@ class ImageEncoder(nn.Module):
         Raises: ValueError for another shape, dtype or range.
         """
         images = normalise(images, self)
-        if self.stride == 32:
-            grid = self.network.forward_features(images)  # (N, C, √P, √P)
-        else:
-            (grid,) = self.network.forward_intermediates(
-                images, indices=[self.layer], stop_early=True, intermediates_only=True
-            )
+        grid = self._grid(images)
+        if self.mirrored:
+            grid = (grid + self._grid(images.flip(3)).flip(3)) / 2
         positions = grid.flatten(2).transpose(1, 2)  # (N, P, C)
         return positions.mean(1) if self.pool else positions
+
+    def _grid(self, images):
+        """Run the layers up to the stride. Inputs: (N, 3, S, S). Returns: (N, C, √P, √P)."""
+        if self.stride == 32:
+            return self.network.forward_features(images)
+        (grid,) = self.network.forward_intermediates(
+            images, indices=[self.layer], stop_early=True, intermediates_only=True
+        )
+        return grid
 
     def classify(self, images):
         """Score the 1,000 ImageNet classes. Inputs as `forward`. Returns: scores, (N, 1000)."""
         return self.network(normalise(images, self))
 
     def fingerprint(self):
-        """Return a hash of the backbone's name, weights, image size, pooling and stride."""
+        """Return a hash of the backbone's name and weights and of everything that was chosen."""
         settings = f"{self.backbone} {self.image_size} {self.pool} {self.stride}"
+        settings += " mirrored" * self.mirrored
         return fingerprint(settings, self.network)
 
 

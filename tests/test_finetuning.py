@@ -139,11 +139,15 @@ def test_from_pictures_to_a_captioner_of_its_own(tmp_path, capsys):
     first, second = (str(tmp_path / name) for name in ("first", "second"))
     words = ["--cell", "attn", "--hidden-dim", "8", "--min-count", "1"]
     assert main(["train", *data, "--tuned", tuned, *words, "--out", first]) == 0
-    start = ["--start", f"{first}/best", "--samples", "2"]
+    start = ["--start", f"{first}/best", "--samples", "2", "--mirrored"]
     assert main(["train", *data, *start, "--out", second]) == 0
     assert "CIDEr-D" in capsys.readouterr().out
     captioner = load_captioner(f"{second}/best")
-    assert captioner.encoder.fingerprint() == ImageEncoder(tuned=tuned).fingerprint()
+    expected = ImageEncoder(tuned=tuned, mirrored=True)
+    assert captioner.encoder.fingerprint() == expected.fingerprint()
+    # it learned from pictures one way round, and was validated on both ways
+    counts = [len(list((tmp_path / "cache").glob(f"scenes-{name}-*"))) for name in ("train", "val")]
+    assert counts == [1, 3]  # the third one of val is of the encoder that learns
     assert captioner.encoder.fingerprint() != ImageEncoder().fingerprint()
     assert main(["caption", str(BUNDLED / "coffee.png"), "--model", f"{second}/best"]) == 0
 

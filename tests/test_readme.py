@@ -32,7 +32,8 @@ CAPTION = ".venv/bin/python -m helpers caption --model runs/mine/best photo.jpg"
 FINETUNE = ".venv/bin/python -m helpers finetune --data path/to/flickr8k --out runs/encoder"
 HERE = ".venv/bin/python -m helpers train --data path/to/flickr8k"
 TUNED = f"{HERE} --cell attn --tuned runs/encoder/encoder.safetensors --out runs/words"
-REWARDED = f"{HERE} --start runs/words/best --samples 5 --learning-rate 1e-4 --out runs/rewarded"
+REWARDED = f"{HERE} --start runs/words/best --samples 5 --learning-rate 1e-4 --mirrored"
+REWARDED += " --out runs/rewarded"
 DESCRIBE = ".venv/bin/python -m helpers caption photo.jpg"
 SMALL = "--epochs 1 --wordvec-dim 8 --hidden-dim 8 --min-count 1"
 
@@ -40,6 +41,7 @@ CELL = 'import sys\n\nsys.path.insert(0, "..")\nprint(6 * 7)'
 
 # Typed in tests of their own, in longer forms.
 ELSEWHERE = {
+    "--mirrored": "test_finetuning.py::test_from_pictures_to_a_captioner_of_its_own",
     "--data": "test_main.py::test_train_resume_evaluate_caption",
     "--model": "test_published.py::test_command_line",
     "make bench": "test_benchmarks.py::test_the_command_writes_what_it_prints",
