@@ -48,6 +48,7 @@ def measure_encoding(images=32, repetitions=3, device="cpu"):
 
     steps = {
         f"{images} at a time": lambda: each(encode, pixels, images),
+        "4 at a time": lambda: each(encode, pixels, 4),  # what `encode_images` does
         "one at a time": lambda: each(encode, pixels, 1),
     }
     yield from rows("encoding", f"{images} images", steps, repetitions, "one at a time", warm_up=1)
