@@ -56,7 +56,8 @@ def cache_key(data, encoder):
 def encode_images(encoder, images, batch_size=4):
     """Encode PIL images.
 
-    Few at a time are fastest on a CPU: what lies between their layers stays in its caches.
+    Few at a time are fastest on a CPU: large arrays between the layers are new memory each time,
+    which the system must clear first.
 
     Inputs: encoder: ImageEncoder; images: list of N; batch_size: how many at a time
     Returns: features as a float32 tensor, (N, P, C) or (N, C)
