@@ -117,7 +117,8 @@ class ImageEncoder(nn.Module):
     def fingerprint(self):
         """Return a hash of the backbone's name and weights and of everything that was chosen."""
         settings = f"{self.backbone} {self.image_size} {self.pool} {self.stride}"
-        settings += " mirrored" * self.mirrored
+        if self.mirrored:
+            settings += " mirrored"
         return fingerprint(settings, self.network)
 
 
