@@ -10,9 +10,10 @@ from safetensors.torch import save_file
 from small import CAPTIONS, VOCABULARY
 
 from helpers.__main__ import main
+from helpers.coco import load_captions
 from helpers.encoder import ImageEncoder
 from helpers.examples import CaptionExamples
-from helpers.features import encode_images
+from helpers.features import cache_key, encode_images
 from helpers.files import DataError
 from helpers.finetuning import (
     STRIDE,
@@ -142,12 +143,17 @@ def test_from_pictures_to_a_captioner_of_its_own(tmp_path, capsys):
     start = ["--start", f"{first}/best", "--samples", "2", "--mirrored"]
     assert main(["train", *data, *start, "--out", second]) == 0
     assert "CIDEr-D" in capsys.readouterr().out
-    captioner = load_captioner(f"{second}/best")
+    again = ["--start", f"{second}/best", "--out", str(tmp_path / "third")]  # it stays mirrored
+    assert main(["train", *data, *again]) == 0
+    captioner = load_captioner(tmp_path / "third" / "best")
     expected = ImageEncoder(tuned=tuned, mirrored=True)
     assert captioner.encoder.fingerprint() == expected.fingerprint()
-    # it learned from pictures one way round, and was validated on both ways
-    counts = [len(list((tmp_path / "cache").glob(f"scenes-{name}-*"))) for name in ("train", "val")]
-    assert counts == [1, 3]  # the third one of val is of the encoder that learns
+    # all learned from pictures one way round, and the last two were validated on both ways
+    key = cache_key(load_captions("scenes", "train").subset(12), ImageEncoder(tuned=tuned))
+    (learned_from,) = (tmp_path / "cache").glob("scenes-train-*")
+    assert learned_from.stem.endswith(key)
+    val = load_captions("scenes", "val").subset(12)
+    assert list((tmp_path / "cache").glob(f"scenes-val-*{cache_key(val, expected)}.npy"))
     assert captioner.encoder.fingerprint() != ImageEncoder().fingerprint()
     assert main(["caption", str(BUNDLED / "coffee.png"), "--model", f"{second}/best"]) == 0
 
