@@ -115,7 +115,7 @@ class ImageEncoder(nn.Module):
         return self.network(normalise(images, self))
 
     def fingerprint(self):
-        """Return a hash of the backbone's name and weights and of everything that was chosen."""
+        """Return a hash of the backbone's name, weights, image size, pooling, stride, mirroring."""
         settings = f"{self.backbone} {self.image_size} {self.pool} {self.stride}"
         if self.mirrored:
             settings += " mirrored"

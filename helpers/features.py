@@ -20,9 +20,9 @@ SAVE_SECONDS = 10  # how often what is encoded is noted as surely on disk
 def encode_features(data, encoder, folder, batch_size=16, progress=True):
     """Encode every picture of a data set, or open what an earlier call encoded.
 
-    The file's name is a hash of the encoder (backbone, weights, image size, pooling, stride) and of
-    every picture's file, so that a change in any of them gives another file. Encoding that was
-    cut off goes on where it stopped.
+    The file's name is a hash of the encoder's settings and weights and of every picture's file, so
+    that a change in any of them gives another file. Encoding that was cut off goes on where it
+    stopped.
 
     Inputs:
         data: CaptionedImages, I pictures

@@ -23,7 +23,7 @@ def add_command(commands):
     command.add_argument("--tuned", metavar="FILE", help="what `finetune` wrote for the encoder")
     command.add_argument(
         "--mirrored", action="store_true", help="caption from the mean features of a picture and "
-        "its mirror image: better, and twice the time to encode",
+        "its mirror image: often better, in twice the time to encode",
     )  # fmt: skip
     command.add_argument("--stride", type=int, default=32, help="pixels between positions")
     command.add_argument("--wordvec-dim", type=int, default=256, help="size of a word vector")
