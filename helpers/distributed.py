@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 
 import torch
 import torch.distributed as dist
+
+# DistributedDataParallel imports this. Imported once there is a process group, its functions keep
+# that as a default argument for ever: Gloo's threads outlive the group and may abort Python's exit.
+import torch.distributed.nn
 from torch import nn
 
 

@@ -40,6 +40,18 @@ def data(tmp_path):
     return str(write_files(tmp_path / "data", texts | pictures))
 
 
+# what `python -m helpers` does, and then: which threads of the process group are left?
+MODULE = """
+import sys
+from pathlib import Path
+from helpers.__main__ import main
+
+status = main()
+threads = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
+sys.exit(status or ", ".join(name.strip() for name in threads if "gloo" in name) or 0)
+"""
+
+
 def test_torchrun_trains_as_one_process_does(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     small = ["--wordvec-dim", "32", "--hidden-dim", "32", "--min-count", "1", "--dropout", "0.3"]
@@ -49,8 +61,10 @@ def test_torchrun_trains_as_one_process_does(data, tmp_path, monkeypatch):
     assert main([*command, "--out", "one"]) == 0
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    script = tmp_path / "helpers_and_threads.py"
+    script.write_text(MODULE)
     shared = subprocess.run(
-        [*torchrun, "-m", "helpers", *command, "--out", "two"],
+        [*torchrun, str(script), *command, "--out", "two"],
         env=environment, capture_output=True, text=True,
     )  # fmt: skip
     assert shared.returncode == 0, shared.stderr
