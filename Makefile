@@ -59,6 +59,7 @@ pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained 
 		--epochs 8 --out $(RUNS)/words
 	$(LEARN) train $(CAPTIONER) --start $(RUNS)/words/best --samples 5 --learning-rate 1.3e-4 \
 		--clip-norm 1 --epochs 8 --mirrored --out $(RUNS)/reward
+	$(LEARN) guide --data $(DATA) --model $(RUNS)/reward/best
 	$(EVALUATE) --json $(RUNS)/greedy.json
 	$(EVALUATE) --beam 5 --json $(RUNS)/beam5.json
 	mkdir -p pretrained/$(SHIPPED)

@@ -11,8 +11,11 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from helpers.allocator import keep_freed_memory
 from helpers.backbones import BACKBONES
 from helpers.files import DataError
+
+keep_freed_memory()
 
 
 def load_pixels(image, size=224):

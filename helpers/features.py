@@ -56,8 +56,7 @@ def cache_key(data, encoder):
 def encode_images(encoder, images, batch_size=4):
     """Encode PIL images.
 
-    Few at a time are fastest on a CPU: large arrays between the layers are new memory each time,
-    which the system must clear first.
+    Few at a time are as fast on a CPU as many, and take less memory.
 
     Inputs: encoder: ImageEncoder; images: list of N; batch_size: how many at a time
     Returns: features as a float32 tensor, (N, P, C) or (N, C)

@@ -9,7 +9,7 @@ from helpers.files import atomic_write
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = {  # file in docs/ -> notebook, id of the cell that draws it
-    "gallery.png": ("05_pretrained_captioning", "caption"),
+    "gallery.png": ("05_pretrained_captioning", "guided-captions"),
     "maps.png": ("04_attention", "maps"),
     "scenes.png": ("03_lstm", "gallery"),
 }

@@ -1,6 +1,7 @@
 """Trained captioners on disk: a folder with config.json, vocab.json and model.safetensors.
 
-Where the encoder was fine-tuned, encoder.safetensors has the layers that changed.
+Where the encoder was fine-tuned, encoder.safetensors has the layers that changed; where a
+classifier guides the captions' nouns, guide.safetensors has what was learned for that.
 """
 
 from pathlib import Path
@@ -14,16 +15,18 @@ from helpers.captioner import CaptioningRNN
 from helpers.encoder import ImageEncoder
 from helpers.features import encode_images
 from helpers.files import DataError, atomic_write, read_json, write_json
+from helpers.guidance import ObjectClassifier, ObjectGuide
 from helpers.published import ConvNet, LSTMDecoder, is_published, load_published
 from helpers.vocabulary import Vocabulary
 
 __all__ = [
     "DEFAULT", "FOLDER", "Captioner", "ConvNet", "LSTMDecoder", "load_captioner", "load_published",
-    "save_captioner",
+    "save_captioner", "save_guide",
 ]  # fmt: skip
 FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
 DEFAULT = "flickr8k-attn"
 TUNED = "encoder.safetensors"  # the encoder's tuned layers, where it has some
+GUIDE = "guide.safetensors"  # a guide's detector of people, where there is a guide
 
 
 class Captioner:
@@ -32,10 +35,11 @@ class Captioner:
     Inputs:
         encoder: ImageEncoder
         model: CaptioningRNN, trained on this encoder's features
+        guide: ObjectGuide for the model's vocabulary, or None; it may be taken away later
     """
 
-    def __init__(self, encoder, model):
-        self.encoder, self.model = encoder.eval(), model.eval()
+    def __init__(self, encoder, model, guide=None):
+        self.encoder, self.model, self.guide = encoder.eval(), model.eval(), guide
 
     def caption(self, images, width=1, **options):
         """Describe pictures.
@@ -46,7 +50,19 @@ class Captioner:
             options: of `decoding.best`, such as max_length
         Returns: list of N `Caption`s
         """
-        return decoding.best(self.model, encode_images(self.encoder, images), width, **options)
+        features = encode_images(self.encoder, images)
+        return decoding.best(self.decoder(images), features, width, **options)
+
+    def decoder(self, images):
+        """Return the model that decodes captions of these images, guided where there is a guide.
+
+        Inputs: images: list of N PIL images, RGB; or their classes' log-probabilities, (N, 1000)
+        """
+        if not self.guide:
+            return self.model
+        if not isinstance(images, torch.Tensor):
+            images = encode_images(self.guide.classifier, images)
+        return self.guide(self.model, images)
 
 
 def save_captioner(folder, model, encoder):
@@ -71,6 +87,31 @@ def save_captioner(folder, model, encoder):
         path.write_bytes(save({k: v.contiguous() for k, v in model.state_dict().items()}))
 
 
+def save_guide(folder, guide):
+    """Add a guide to what `save_captioner` wrote.
+
+    Inputs: folder: of the captioner; guide: ObjectGuide for its vocabulary
+    """
+    folder = Path(folder)
+    config = read_json(folder / "config.json")
+    with atomic_write(folder / GUIDE) as path:
+        path.write_bytes(save(guide.people.state_dict()))
+    config["guide"] = {"backbone": guide.classifier.backbone}
+    write_json(folder / "config.json", config)
+
+
+def find_captioner(name):
+    """Find the folder of a captioner: a name in pretrained/, or the path of a folder.
+
+    Raises: DataError if there is none
+    """
+    folder = FOLDER / name if (FOLDER / name).is_dir() else Path(name)
+    if not folder.is_dir():
+        shipped = ", ".join(sorted(path.name for path in FOLDER.iterdir() if path.is_dir()))
+        raise DataError(f"{name}: no such folder, and not one of the shipped models: {shipped}")
+    return folder
+
+
 def load_captioner(name=DEFAULT, device="cpu"):
     """Load a captioner that this project ships, or one that `python -m helpers train` wrote.
 
@@ -80,10 +121,7 @@ def load_captioner(name=DEFAULT, device="cpu"):
     Returns: Captioner, or PublishedCaptioner for a folder of the published checkpoints
     Raises: DataError naming the file that is missing, broken or does not fit the others
     """
-    folder = FOLDER / name if (FOLDER / name).is_dir() else Path(name)
-    if not folder.is_dir():
-        shipped = ", ".join(sorted(path.name for path in FOLDER.iterdir() if path.is_dir()))
-        raise DataError(f"{name}: no such folder, and not one of the shipped models: {shipped}")
+    folder = find_captioner(name)
     if is_published(folder):
         return load_published(folder, device)
     config, weights = folder / "config.json", folder / "model.safetensors"
@@ -95,16 +133,27 @@ def load_captioner(name=DEFAULT, device="cpu"):
         if "tuned" in sizes["encoder"]:
             sizes["encoder"]["tuned"] = folder / TUNED
         encoder = ImageEncoder(**sizes["encoder"])
+        guide = None
+        if "guide" in sizes:
+            guide = ObjectGuide(vocabulary, ObjectClassifier(**sizes["guide"]))
     except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise DataError(f"{config}: not the configuration of a captioner ({error!r})") from error
+    _fill(model, weights)
+    if guide:
+        _fill(guide.people, folder / GUIDE)
+        guide = guide.to(device)
+    return Captioner(encoder.to(device), model.to(device), guide)
+
+
+def _fill(module, file):
+    """Load a file's weights into a module."""
     try:
-        state = {name: tensor.float() for name, tensor in load_file(weights).items()}
-        model.load_state_dict(state, assign=True)
+        state = {name: tensor.float() for name, tensor in load_file(file).items()}
+        module.load_state_dict(state, assign=True)
     except (OSError, safetensors.SafetensorError) as error:
-        raise DataError(f"{weights}: cannot be read ({error}); fetch it again") from error
+        raise DataError(f"{file}: cannot be read ({error}); fetch it again") from error
     except RuntimeError as error:
         raise DataError(
-            f"{weights}: does not fit {config.name} and vocab.json beside it; "
+            f"{file}: does not fit config.json and vocab.json beside it; "
             f"the files are of different models ({error})"
         ) from error
-    return Captioner(encoder.to(device), model.to(device))

@@ -131,7 +131,7 @@ def test_an_encoder_without_such_layers_says_so(capsys, tmp_path):
 
 
 def test_from_pictures_to_a_captioner_of_its_own(tmp_path, capsys):
-    # the three commands of `make pretrained`, on a few scenes
+    # the commands of `make pretrained`, on a few scenes
     data = ["--limit", "12", "--cache", str(tmp_path / "cache"), "--epochs", "1"]
     encoder = tmp_path / "encoder"
     assert main(["finetune", *data, "--views", "2", "--out", str(encoder)]) == 0
@@ -155,6 +155,8 @@ def test_from_pictures_to_a_captioner_of_its_own(tmp_path, capsys):
     val = load_captions("scenes", "val").subset(12)
     assert list((tmp_path / "cache").glob(f"scenes-val-*{cache_key(val, expected)}.npy"))
     assert captioner.encoder.fingerprint() != ImageEncoder().fingerprint()
+    assert main(["guide", *data[:4], "--model", f"{second}/best"]) == 0
+    assert "people in 0% of the pictures" in capsys.readouterr().out
     assert main(["caption", str(BUNDLED / "coffee.png"), "--model", f"{second}/best"]) == 0
 
 

@@ -22,16 +22,17 @@ from hypothesis import strategies as st
 from old_files import pickled_vocabulary, write_checkpoint
 from PIL import Image
 from safetensors.torch import save_file
-from small import small_examples, small_model
+from small import VOCABULARY, small_examples, small_model
 
 from helpers.archives import Archive
 from helpers.backbones import fill, read_weights
 from helpers.coco import find_data, read_split
 from helpers.downloads.unpacking import unpack, zip_problem
 from helpers.formats import FORMATS
+from helpers.guidance import ObjectClassifier, ObjectGuide
 from helpers.images import open_image
 from helpers.legacy_vocabulary import read_legacy_vocabulary
-from helpers.pretrained import load_captioner, save_captioner
+from helpers.pretrained import load_captioner, save_captioner, save_guide
 from helpers.settings import TrainingSettings
 from helpers.training import train
 from helpers.vocabulary import Vocabulary
@@ -204,11 +205,12 @@ class Encoder:
 
 
 def saved_model():
-    """Give the files of a small captioner, whose encoder has a tuned layer."""
+    """Give the files of a small captioner with a guide, whose encoder has a tuned layer."""
     with new_folder() as folder:
         Encoder.tuned = folder / "encoder.safetensors"
         save_file({"conv_head.bias": torch.zeros(1280)}, Encoder.tuned)
         save_captioner(folder, small_model("attn"), Encoder)
+        save_guide(folder, ObjectGuide(VOCABULARY, ObjectClassifier()))
         return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 

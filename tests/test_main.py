@@ -12,8 +12,9 @@ from PIL import Image
 
 from helpers.__main__ import main
 from helpers.captioner import CaptioningRNN
+from helpers.coco import load_captions
 from helpers.encoder import ImageEncoder
-from helpers.pretrained import save_captioner
+from helpers.pretrained import load_captioner, save_captioner
 from helpers.training import set_seed
 from helpers.vocabulary import Vocabulary
 
@@ -83,7 +84,10 @@ def test_attention_of_a_model_without(tmp_path, capsys):
     assert len(printed.err.splitlines()) == 1 and not drawing.exists()
 
 
-@pytest.mark.parametrize("command", ["", "caption", "train", "evaluate", "data", "download"])
+COMMANDS = ["", "caption", "train", "finetune", "guide", "evaluate", "data", "download"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         main([*command.split(), "--help"])
@@ -109,6 +113,8 @@ def test_help_is_quick():
         (["train", "--data", "nowhere"], "nowhere"),
         (["train", "--epochs", "0"], "epochs"),
         (["evaluate", "--data", "nowhere"], "nowhere"),
+        (["guide", "--model", "nowhere"], "nowhere: no such folder"),
+        (["guide", "--model", "flickr8k-attn", "--classifier", "vgg"], "vgg"),
     ],
 )
 def test_a_users_mistake_is_named(arguments, named, capsys):
@@ -176,4 +182,13 @@ def test_train_resume_evaluate_caption(shared, tmp_path, monkeypatch, capsys):
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores["images"] == 24 and len(scores["captions"]) == 24
     assert {"METEOR", "SPICE"} <= scores.keys() | scores["absent"].keys()
+    assert main(["guide", *data, "--model", "run/best"]) == 0
+    assert "more nouns" in capsys.readouterr().out
+    assert main(["evaluate", *data, "--model", "run/best", "--json", "guided.json"]) == 0
+    guided = list(json.loads((tmp_path / "guided.json").read_text())["captions"].values())
+    assert guided != list(scores["captions"].values())
+    val = load_captions(shared / "flickr8k", "val")
+    captions = load_captioner("run/best").caption([val.image(k) for k in range(24)])
+    same = [caption.text == text for caption, text in zip(captions, guided, strict=True)]
+    assert sum(same) >= 22  # cached features are rounded to float16
     assert main(["caption", CAT, "--model", "run/best"]) == 0

@@ -8,9 +8,14 @@ import torch
 from safetensors.torch import save_file
 
 from helpers.captioner import CaptioningRNN
+from helpers.decoding import best
 from helpers.encoder import ImageEncoder
+from helpers.features import encode_images
 from helpers.files import DataError, read_json
-from helpers.pretrained import DEFAULT, FOLDER, load_captioner, save_captioner
+from helpers.guidance import ObjectClassifier, ObjectGuide
+from helpers.images import open_image
+from helpers.photographs import photograph_path
+from helpers.pretrained import DEFAULT, FOLDER, load_captioner, save_captioner, save_guide
 from helpers.vocabulary import Vocabulary
 
 
@@ -51,6 +56,27 @@ def test_tuned_layers_go_with_the_captioner(tmp_path, saved):
     assert load_captioner(folder).encoder.fingerprint() == encoder.fingerprint()
 
 
+def test_a_guide_goes_with_the_captioner(saved):
+    folder, model = saved
+    guide = ObjectGuide(model.vocabulary, ObjectClassifier())
+    guide.people.learn(-torch.rand(40, 1000), [["a man"], ["a cat"]] * 20)
+    save_guide(folder, guide)
+    loaded = load_captioner(folder)
+    classes = -torch.rand(3, 1000)
+    assert torch.equal(loaded.guide.people(classes), guide.people(classes))
+    assert loaded.guide.classifier.fingerprint() == guide.classifier.fingerprint()
+    cat = open_image(photograph_path("chelsea.png"))
+    (one,) = loaded.caption([cat], 2)
+    model = loaded.decoder(encode_images(loaded.guide.classifier, [cat]))
+    features = encode_images(loaded.encoder, [cat])
+    assert one.log_prob == best(model, features, 2)[0].log_prob
+    loaded.guide = None
+    assert loaded.decoder([cat]) is loaded.model
+    (folder / "guide.safetensors").unlink()
+    with pytest.raises(DataError, match=r"guide\.safetensors: cannot be read"):
+        load_captioner(folder)
+
+
 def test_a_configuration_cannot_name_a_file_elsewhere(tmp_path, saved):
     folder, _ = saved
     save_file({"conv_head.bias": torch.zeros(1280)}, tmp_path / "elsewhere.safetensors")
@@ -61,7 +87,7 @@ def test_a_configuration_cannot_name_a_file_elsewhere(tmp_path, saved):
 
 def edit_config(folder, part="model", **changes):
     config = json.loads((folder / "config.json").read_text())
-    config[part] |= changes
+    config[part] = config.get(part, {}) | changes
     (folder / "config.json").write_text(json.dumps(config))
 
 
@@ -75,6 +101,9 @@ def edit_config(folder, part="model", **changes):
         (lambda f: edit_config(f, cell_type="gru"), "cell_type"),
         (lambda f: edit_config(f, hidden_dim=6), "does not fit"),
         (lambda f: edit_config(f, surprise=6), "surprise"),
+        (lambda f: edit_config(f, "guide", backbone="vgg"), "vgg"),
+        (lambda f: edit_config(f, "guide", surprise=6), "surprise"),
+        (lambda f: edit_config(f, "guide"), "guide.safetensors: cannot be read"),
         (lambda f: edit_config(f, hidden_dim=-1), "not the configuration"),
         (lambda f: edit_config(f, wordvec_dim=0), "not the configuration"),
         (lambda f: edit_config(f, feature_dim=10**8), "does not fit"),

@@ -16,15 +16,20 @@ def add_command(commands):
 def evaluate(options):
     """Score a captioner on a split of a data set."""
     from helpers.decoding import best
+    from helpers.features import encode_features
     from helpers.files import write_json
     from helpers.metrics import java_scores, score_captions
     from helpers.pretrained import load_captioner
 
     captioner = load_captioner(options.model, options.device)
     data, features = encode_split(options, captioner.encoder, options.split)
+    arrays = [features]
+    if captioner.guide:
+        arrays.append(encode_features(data, captioner.guide.classifier, options.cache))
     texts = []
-    for batch in _batches(features, options.device):
-        captions = best(captioner.model, batch, options.beam, options.length_penalty)
+    for batch, *classes in _batches(arrays, options.device):
+        model = captioner.decoder(*classes) if classes else captioner.model
+        captions = best(model, batch, options.beam, options.length_penalty)
         texts += [caption.text for caption in captions]
     java, absent = java_scores(data.captions, texts)
     scores = score_captions(data.captions, texts) | java
@@ -42,10 +47,10 @@ def evaluate(options):
         write_json(options.json, {**record, "absent": absent, "captions": captions})
 
 
-def _batches(features, device, size=64):
-    """Cut features into float32 tensors of `size` images."""
+def _batches(arrays, device, size=64):
+    """Cut arrays into float32 tensors of `size` images."""
     import torch
 
-    for start in range(0, len(features), size):
-        rows = features[start : start + size].astype("float32")
-        yield torch.from_numpy(rows).to(device)
+    for start in range(0, len(arrays[0]), size):
+        rows = [array[start : start + size].astype("float32") for array in arrays]
+        yield [torch.from_numpy(array).to(device) for array in rows]
