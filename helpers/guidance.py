@@ -190,7 +190,7 @@ class GuidedModel:
     def step(self, words, state, A=None):
         """Read one word per beam and score the next one.
 
-        Inputs: words: ids, (R,), R a multiple of N; state, A (R, P, H): from before
+        Inputs: words: ids, (R,), R a multiple of N; state, A (N, P, H): from before
         Returns: guided log-probabilities (R, V + novel words); state; alpha (R, P) or None
         """
         *state, named = state

@@ -86,6 +86,8 @@ class PublishedCaptioner:
         model: LSTMDecoder with its vocabulary
     """
 
+    guide = None  # it says what it says
+
     def __init__(self, encoder, model):
         self.encoder, self.model = encoder.eval(), model.eval()
 

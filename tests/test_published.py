@@ -266,7 +266,12 @@ def test_export(captioner, tmp_path):
 
 
 @expects_warnings
-def test_command_line(published, capsys):
+def test_command_line(published, tmp_path, capsys):
     photo = os.path.join(BUNDLED, "camera.png")
     assert main(["caption", photo, "--model", str(published)]) == 0
     assert "a a a" in capsys.readouterr().out
+    data = ["--limit", "2", "--cache", str(tmp_path)]
+    assert main(["evaluate", *data, "--model", str(published)]) == 0
+    assert "2 images, greedy" in capsys.readouterr().out
+    assert main(["guide", *data, "--model", str(published)]) == 2
+    assert "was not trained by this course" in capsys.readouterr().err
