@@ -19,4 +19,6 @@ def keep_freed_memory():
     if platform.libc_ver()[0] != "glibc":
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    return bool(mallopt(TRIM_THRESHOLD, -1) and mallopt(MMAP_THRESHOLD, 1 << 30))
+    # older versions refuse more than 32 MB; to set the other alone would make things worse
+    kept = mallopt(MMAP_THRESHOLD, 1 << 30) or mallopt(MMAP_THRESHOLD, 32 << 20)
+    return bool(kept and mallopt(TRIM_THRESHOLD, -1))

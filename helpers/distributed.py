@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 
 # DistributedDataParallel imports this. Imported once there is a process group, its functions keep
-# that as a default argument for ever: Gloo's threads outlive the group and may abort Python's exit.
+# the group as a default argument: Gloo's threads outlive it and may abort Python's exit.
 import torch.distributed.nn
 from torch import nn
 

@@ -1,21 +1,26 @@
 """An ImageNet classifier has a say in which nouns a caption uses.
 
-Captions teach sentences, but few things: Flickr8k's animals are nearly all dogs. A classifier
-knows a thousand classes. So a noun's probability is shared out anew: the captioner says how likely
-it is that a noun of some kind comes now, and both say which. This is one of the ways to describe
-things of which no caption told; others are in Hendricks et al. 2016 ("Deep Compositional
+Captions teach sentences, but few nouns: Flickr8k's animals are nearly all dogs. A classifier knows
+a thousand classes. So a noun's probability is shared out anew: the captioner says how likely it is
+that a noun of some kind comes now, and both say which. This is one of the ways to describe things
+that no training caption mentions; others are in Hendricks et al. 2016 ("Deep Compositional
 Captioning") and Anderson et al. 2017 ("Guided Open Vocabulary Image Captioning with Constrained
 Beam Search").
 
 Let p be the captioner's probabilities and P the classifier's. Within each kind K of nouns, such as
 singular things, a word w for n of the thousand classes, of probability P(w) together, gets
 
-    p'(w) = p(K) softmax(SHARE log p(w) + WEIGHT log((P(w) + EPSILON) / (n / 1000 + EPSILON)))
+    p'(w) = p(K) softmax(CAPTIONER log p(w) + CLASSIFIER log((P(w) + EPSILON) / (n/1000 + EPSILON)))
 
-the softmax over the words of K. The second logarithm is the pointwise mutual information of the
-picture and the word. No thing is named twice. And nouns for people give probability to things
-where a picture shows nobody: ImageNet has no class for people, but logistic regression learns from
-its classes whether there are some.
+the softmax over the words of K. The second logarithm is a smoothed estimate of the pointwise mutual
+information of the picture and the word, if all classes are equally common. Three rules go with it:
+
+- A noun that the vocabulary lacks is used like one that it has, with p(w) = p(like) exp(-NOVEL);
+  p(K) is of the others.
+- No thing is named twice: p of what is named already is 0, and nothing gets it.
+- ImageNet has no class for people, but logistic regression tells from its classes how probable they
+  are, P(people). Words for them keep q = min(1, P(people) / mean P(people))^PEOPLE_POWER of their
+  probability; the rest, of "man" and of "men", goes to the kinds of one thing and of several.
 """
 
 import numpy as np
@@ -23,12 +28,12 @@ import torch
 from torch import nn
 
 from helpers.encoder import ImageEncoder
-from helpers.objects import CLASSES, NOUNS, PEOPLE, used_like
+from helpers.objects import CLASSES, NOUNS, PEOPLE, TELLING, used_like
 from helpers.vocabulary import SPECIAL_WORDS, Vocabulary, tokenize
 
 # chosen on the validation split of Flickr8k
-SHARE, WEIGHT, EPSILON = 0.4, 2.0, 0.005
-NOVEL = 8.0  # nats by which a novel word is less probable than the word that it is used like
+CAPTIONER, CLASSIFIER, EPSILON = 0.4, 2.0, 0.005
+NOVEL, PEOPLE_POWER = 8.0, 2.0
 WEIGHT_DECAY = 0.03  # of the logistic regression
 NEVER = -1e4  # a log-probability; minus infinity would make the softmax of nothing else NaN
 
@@ -36,12 +41,12 @@ NEVER = -1e4  # a log-probability; minus infinity would make the softmax of noth
 class ObjectClassifier(ImageEncoder):
     """Log-probabilities of ImageNet's classes, in the place of features.
 
-    Inputs: backbone, weights: as for `ImageEncoder`
+    Inputs: backbone: as for `ImageEncoder`
     Raises: as `ImageEncoder`
     """
 
-    def __init__(self, backbone="efficientnet_lite0", weights=None):
-        super().__init__(backbone, weights)
+    def __init__(self, backbone="efficientnet_lite0"):
+        super().__init__(backbone)
 
     def forward(self, images):
         """Inputs: images, as for `ImageEncoder`. Returns: log-probabilities, (N, 1000)."""
@@ -57,22 +62,28 @@ class PeopleDetector(nn.Module):
 
     W: torch.Tensor
     b: torch.Tensor
-    share: torch.Tensor
+    mean: torch.Tensor
 
     def __init__(self):
         super().__init__()
         self.register_buffer("W", torch.zeros(CLASSES))
         self.register_buffer("b", torch.tensor(20.0))
-        self.register_buffer("share", torch.tensor(1.0))
+        self.register_buffer("mean", torch.tensor(1.0))
 
     def learn(self, log_probs, captions):
         """Learn from pictures with captions: they show people if most captions name some.
 
         Inputs: log_probs: of the classes, array (I, 1000); captions: list of I lists of str
+        Raises: ValueError if there are not both pictures with people and pictures without
         """
-        names = {word for words in PEOPLE.values() for word in words.split()}
+        names = set(TELLING.split())
         named = [[not names.isdisjoint(tokenize(text)) for text in texts] for texts in captions]
         shown = torch.tensor([sum(texts) > len(texts) / 2 for texts in named]).double()
+        if not 0 < shown.mean() < 1:
+            raise ValueError(
+                f"of {len(captions)} pictures {int(shown.sum())} show people, by their captions: "
+                "what they look like is learned from pictures with people and pictures without"
+            )
         x = torch.tensor(np.asarray(log_probs), dtype=torch.float64)
         mean, std = x.mean(0), x.std(0).clamp(min=1e-3)
         x = (x - mean) / std
@@ -91,7 +102,7 @@ class PeopleDetector(nn.Module):
         W = weights[1:].detach() / std
         self.W.copy_(W)
         self.b.copy_(weights[0].detach() - W @ mean)
-        self.share.copy_(shown.mean())
+        self.mean.copy_(shown.mean())
 
     def forward(self, log_probs):
         """Inputs: log_probs (N, 1000). Returns: the probability that there are people, (N,)."""
@@ -121,7 +132,7 @@ class _Kind(nn.Module):
 
 
 class ObjectGuide(nn.Module):
-    """What guides a captioner: called with it and with some pictures' classes.
+    """Guides a captioner: call it with the captioner and some pictures' log-probabilities.
 
     Inputs:
         vocabulary: the captioner's Vocabulary, V words; the guide's own has novel words after them
@@ -141,9 +152,9 @@ class ObjectGuide(nn.Module):
         kinds = {}
         for noun in NOUNS:
             if noun.word in ids:
-                names[ids[noun.word], noun.row] = True
+                names[ids[noun.word], noun.row] = noun.kind in ("thing", "things")
                 kinds.setdefault(noun.kind, []).append(noun)
-        self.register_buffer("names", names, persistent=False)  # which row a word is of
+        self.register_buffer("names", names, persistent=False)  # 1 in the row of a thing
         self.kinds = nn.ModuleList(
             _Kind(nouns, ids, PEOPLE.get(kind, "").split(), self.V)
             for kind, nouns in kinds.items()
@@ -155,7 +166,12 @@ class ObjectGuide(nn.Module):
 
         Inputs: model: CaptioningRNN of V words; log_probs: the classifier's, (N, 1000)
         Returns: GuidedModel
+        Raises: ValueError for a captioner of other words, or another number of classes
         """
+        if model.vocabulary.idx_to_word != self.vocabulary.idx_to_word[: self.V]:
+            raise ValueError("model: the guide was made for another vocabulary")
+        if log_probs.ndim != 2 or log_probs.shape[1] != CLASSES:
+            raise ValueError(f"log_probs must be (N, {CLASSES}), not {tuple(log_probs.shape)}")
         return GuidedModel(self, model, log_probs)
 
 
@@ -167,9 +183,10 @@ class GuidedModel:
 
     def __init__(self, guide, model, log_probs):
         self.guide, self.model, self.vocabulary = guide, model, guide.vocabulary
-        P, share = log_probs.exp(), guide.people.share.clamp(min=1e-6)
-        people = (guide.people(log_probs) / share).clamp(1e-6, 1 - 1e-6)[:, None]
-        self.keep, self.give = WEIGHT * people.log(), (-(people**WEIGHT)).log1p()  # (N, 1)
+        P = log_probs.exp()
+        people = (guide.people(log_probs) / guide.people.mean).clamp(1e-6, 1 - 1e-6)[:, None]
+        q = people**PEOPLE_POWER  # what words for people keep of their probability, (N, 1)
+        self.keep, self.give = q.log(), (-q).log1p()
         self.information = []  # for each kind, (N, K)
         for kind in guide.kinds:
             prior = kind.classes.sum(0) / CLASSES
@@ -191,14 +208,15 @@ class GuidedModel:
         """Read one word per beam and score the next one.
 
         Inputs: words: ids, (R,), R a multiple of N; state, A (N, P, H): from before
-        Returns: guided log-probabilities (R, V + novel words); state; alpha (R, P) or None
+        Returns: scores (R, V + novel words), log-probabilities until a thing is named; state;
+            alpha (R, P) or None
         """
         *state, named = state
         named = named | self.guide.names[words]
         scores, state, alpha = self.model.step(self.guide.like[words], tuple(state), A)
-        return self._share_out(scores.float().log_softmax(1), named), (*state, named), alpha
+        return self._redistribute(scores.float().log_softmax(1), named), (*state, named), alpha
 
-    def _share_out(self, log_probs, named):
+    def _redistribute(self, log_probs, named):
         """Share out the probability of nouns. Inputs: (R, V); named (R, rows). Returns: (R, V')."""
         guide, copies = self.guide, len(log_probs) // len(self.keep)
         novel = log_probs[:, guide.like[guide.V :]] - NOVEL
@@ -212,6 +230,6 @@ class GuidedModel:
                 people = before[:, kind.people]
                 total = torch.logaddexp(total, people.logsumexp(1, keepdim=True) + give)
                 after[:, kind.people] = people + keep
-            both = SHARE * own + WEIGHT * information.repeat_interleave(copies, 0)
+            both = CAPTIONER * own + CLASSIFIER * information.repeat_interleave(copies, 0)
             after[:, kind.ids] = both.log_softmax(1) + total
         return after

@@ -1,9 +1,9 @@
 """Which of ImageNet's classes which nouns mean.
 
 Class numbers are those of ILSVRC 2012 (Russakovsky et al. 2015, "ImageNet Large Scale Visual
-Recognition Challenge"). A row has a noun, its plural, or "-", and its classes; words with commas
-between them mean the same. "zebra=horse": where a vocabulary lacks zebras, the captioner uses the
-word as it uses "horse".
+Recognition Challenge"). A row has a noun, its plural, or "-", and its classes, or those that
+are seen with it where ImageNet has no such class; words with commas between them mean the same.
+"zebra=horse": where a vocabulary lacks zebras, the captioner uses the word as it uses "horse".
 """
 
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ CLASSES = 1000
 THINGS = """
 dog,puppy=dog dogs,puppies=dogs 151-268,273-275
 cat,kitten=cat cats,kittens=cats 281-285
-bird birds 7-24,80-96,127-146
+bird birds 7-24,80-96,99-100,127-146
 duck ducks 97-98
 seagull=bird seagulls=birds 146
 horse horses 339,603
 cow cows 345-347
 sheep - 348-349
-goat=sheep goats=sheep 348-350
+goat=sheep goats=sheep 350
 pig=cow pigs=cows 341-343
 elephant=horse elephants=dogs 101,385-386
 bear=dog bears=dogs 294-297
@@ -54,7 +54,6 @@ piano - 579,881
 guitar guitars 402,546
 violin - 889
 pizza=cake pizzas=cakes 963
-cake=food - 927
 sandwich=cake - 933-934
 plate - 923
 banana=fruit bananas=fruit 954
@@ -66,7 +65,8 @@ truck trucks 555,569,675,717,864,867
 car cars 436,468,511,609,627,656,661,751,817
 motorcycle,motorbike=motorcycle motorcycles 665,670
 bicycle,bike bicycles,bikes 444,671
-boat,canoe boats 472,484,510,554,576,625,628,724,780,814,871,914
+boat boats 484,510,554,576,625,628,724,780,814,871,914
+canoe=boat canoes=boats 472
 tractor=truck - 866
 sign signs 919
 vase=bottle - 883
@@ -76,7 +76,7 @@ clock=sign - 409,530,892
 toy toys 850,865
 rocket=plane - 657,744,812
 tent tents 672
-parachute,kite=parachute kites 701
+parachute - 701
 keyboard=table - 508,878
 bottle bottles 440,737,898,907
 cup cups 504,967-968
@@ -96,7 +96,7 @@ PLACES = """
 kitchen - 521,534,550,651,760,827,859
 bathroom - 435,648,794,804,861,876,896,999
 restaurant - 762
-store - 415,454,509,582,788,860,865
+store - 415,454,467,509,582,788,860,865
 beach - 977-978
 mountain - 970,980
 lake - 975
@@ -106,10 +106,20 @@ church - 497
 """
 # ImageNet has no class for people. Words for one, or for a group; words for several.
 PEOPLE = {
-    "thing": "man woman boy girl person child kid guy lady player baby toddler skier surfer rider "
-    "skateboarder snowboarder biker climber male female someone group crowd young",
-    "things": "men women boys girls people children kids guys ladies players",
+    "thing": "man woman boy girl person child kid guy lady gentleman player baby infant toddler "
+    "teenager adult male female someone bride groom mother father cowboy clown skier surfer skater "
+    "skateboarder snowboarder swimmer biker cyclist bicyclist motorcyclist rider racer runner "
+    "climber hiker dancer athlete wrestler worker couple crowd group family team young",
+    "things": "men women boys girls people children kids guys ladies players babies toddlers "
+    "teenagers adults skiers surfers skaters skateboarders snowboarders swimmers bikers cyclists "
+    "bicyclists riders racers runners climbers hikers dancers cheerleaders wrestlers spectators",
 }
+# A caption with one of these tells that there are people to be seen.
+TELLING = (
+    "man men woman women boy boys girl girls person people child children kid kids guy guys lady "
+    "ladies player players baby toddler skier surfer rider skateboarder snowboarder biker climber "
+    "male female someone group crowd young"
+)
 
 
 @dataclass(frozen=True)

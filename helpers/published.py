@@ -86,7 +86,7 @@ class PublishedCaptioner:
         model: LSTMDecoder with its vocabulary
     """
 
-    guide = None  # it says what it says
+    guide = None  # never guided
 
     def __init__(self, encoder, model):
         self.encoder, self.model = encoder.eval(), model.eval()

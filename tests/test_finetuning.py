@@ -155,8 +155,8 @@ def test_from_pictures_to_a_captioner_of_its_own(tmp_path, capsys):
     val = load_captions("scenes", "val").subset(12)
     assert list((tmp_path / "cache").glob(f"scenes-val-*{cache_key(val, expected)}.npy"))
     assert captioner.encoder.fingerprint() != ImageEncoder().fingerprint()
-    assert main(["guide", *data[:4], "--model", f"{second}/best"]) == 0
-    assert "people in 0% of the pictures" in capsys.readouterr().out
+    assert main(["guide", *data[:4], "--model", f"{second}/best"]) == 2  # nobody to learn from
+    assert "of 12 pictures 0 show people" in capsys.readouterr().err
     assert main(["caption", str(BUNDLED / "coffee.png"), "--model", f"{second}/best"]) == 0
 
 

@@ -8,15 +8,18 @@ import torch
 from safetensors.torch import save_file
 
 from helpers.captioner import CaptioningRNN
+from helpers.coco import load_captions
 from helpers.decoding import best
 from helpers.encoder import ImageEncoder
 from helpers.features import encode_images
 from helpers.files import DataError, read_json
 from helpers.guidance import ObjectClassifier, ObjectGuide
 from helpers.images import open_image
+from helpers.metrics import score_captions
+from helpers.objects import TELLING
 from helpers.photographs import photograph_path
 from helpers.pretrained import DEFAULT, FOLDER, load_captioner, save_captioner, save_guide
-from helpers.vocabulary import Vocabulary
+from helpers.vocabulary import Vocabulary, tokenize
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +159,36 @@ def test_the_card_has_the_scores_beside_it(file):
     names = head.split(" | ")
     assert {"BLEU-4", "CIDEr-D"} < set(names)
     assert row.split(" | ") == [f"{scores[name]:.3f}" for name in names]
+
+
+def test_what_card_and_notebook_say_of_the_guide(shared):
+    """The figures of COCO's photographs, with and without the guide, and those of the dev split."""
+    folder = FOLDER / DEFAULT
+    card = " ".join((folder / "README.md").read_text(encoding="utf-8").split())
+    notebook = (FOLDER.parent / "notebooks/05_pretrained_captioning.ipynb").read_text("utf-8")
+    coco = load_captions(shared / "coco_mini" / "coco_mini_train2017.zip", "train")
+    captioner = load_captioner()
+    images = [coco.image(i) for i in range(len(coco))]
+    people = set(TELLING.split()) - {"group", "crowd", "young"}
+    found = {}
+    for guide in (captioner.guide, None):
+        captioner.guide = guide
+        texts = [caption.text for caption in captioner.caption(images, 5)]
+        scores = score_captions(coco.captions, texts)
+        named = sum(not people.isdisjoint(text.split()) for text in texts)
+        found[bool(guide)] = scores["CIDEr-D"], scores["BLEU-4"], named
+    shown = [[not people.isdisjoint(tokenize(text)) for text in texts] for texts in coco.captions]
+    shown = sum(sum(texts) > len(texts) / 2 for texts in shown)
+    (cider, bleu, named), (cider_alone, bleu_alone, named_alone) = found[True], found[False]
+    assert f"CIDEr-D is {cider:.3f} and BLEU-4 {bleu:.3f} (beam 5)" in card
+    assert f"without the guide {cider_alone:.3f} and {bleu_alone:.3f}" in card
+    assert f"in {named} of these captions, without the guide in {named_alone}" in card
+    assert f"most references name some for {shown} of the 80" in card
+    assert f"{shown} of the photographs show some" in notebook
+    assert f"CIDEr-D rises from {cider_alone:.2f} to {cider:.2f}" in notebook
+    assert f"named in {named} of these captions instead of {named_alone}" in notebook
+    dev = read_json(folder / "beam5.json")
+    assert f"from 0.621 to {dev['CIDEr-D']:.3f} (beam 5)" in notebook
 
 
 def test_what_the_card_says_of_its_words():

@@ -133,8 +133,8 @@ def mine(reader):
         for name, photo in zip(names, CREDITS, strict=True)
     }
     captions = [
-        f"{name}#{k}\tThis is {credit.split(',')[0]} , seen {k} times .\n"
-        for name, credit in zip(names, CREDITS.values(), strict=True)
+        f"{name}#{k}\tThis is {credit.split(',')[0]} , seen by a {seer} {k} times .\n"
+        for name, credit, seer in zip(names, CREDITS.values(), ("cat", "man") * 3, strict=True)
         for k in range(5)
     ]
     texts = {

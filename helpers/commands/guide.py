@@ -33,5 +33,5 @@ def guide(options):
     new.people.learn(log_probs, data.captions)
     save_guide(folder, new.cpu())
     nouns = len(new.vocabulary) - len(model.vocabulary)
-    print(f"people in {new.people.share:.0%} of the pictures; {nouns} more nouns")
+    print(f"people in {new.people.mean:.0%} of the pictures; {nouns} more nouns")
     print(f"guide in {folder}")
