@@ -84,6 +84,7 @@ def test_classes_are_called_what_the_table_says():
 def test_used_like():
     assert used_like("zebra", {"zebra", "horse"}) == "zebra"
     assert used_like("zebra", {"horse"}) == "horse"
+    assert used_like("rocket", {"airplane"}) == "airplane"  # as planes are
     assert used_like("kitten", {"dog"}) is None and used_like("kitten", {"cat"}) == "cat"
     assert used_like("sofa", {"dog"}) is None and used_like("dog", set()) is None
 
