@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from benchmarks import loops
-from benchmarks.timing import rows
+from benchmarks.timing import REST, rows
 from benchmarks.twin import AttentionTwin
 from helpers import kernels
 from helpers.layers import LSTM, RNN, AttentionLSTM, to_torch
@@ -30,8 +30,8 @@ def measure(peaks, sizes=SIZES, repetitions=7, device="cpu"):
             steps = numpy_steps(N, T, D, H)
             size = f"N={N} T={T} D={D} H={H}"
             flops = products("LSTM", N, T, D, H)
-            yield from rows("LSTM", size, steps, max(3, repetitions // 2), "textbook, NumPy", flops,
-                           peaks, warm_up=1)  # fmt: skip
+            yield from rows("LSTM", size, steps, repetitions, "textbook, NumPy", flops, peaks,
+                           warm_up=0, rest=REST)  # fmt: skip
 
 
 def products(kind, N, T, D, H, P=POSITIONS):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import platform
+import random
 import statistics
 import time
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from helpers.products import fast_products
+from helpers.kernels.products import fast_products
+
+REST = 0.3  # seconds; OpenBLAS's threads wait busily for a tenth of one after a product
 
 
 @dataclasses.dataclass
@@ -35,20 +38,29 @@ class Row:
     unit: str = "ms"
 
 
-def interleaved(steps, repetitions, warm_up=2):
+def interleaved(steps, repetitions, warm_up=2, rest=0):
     """Time functions in turns, so that whatever else the machine does meets all of them alike.
+
+    The order changes from turn to turn: what ran just before decides what the caches hold.
 
     Inputs:
         steps: dict from name to a function without arguments
-        repetitions: how often each is timed, after `warm_up` calls that are not
+        repetitions: how often each is timed, after `warm_up` turns that are not
+        rest: seconds to wait before each, which then runs once untimed: for functions of two
+            libraries whose threads, done with a product, wait busily for the next one
     Returns: dict from name to a list of durations in milliseconds
     """
     durations = {name: [] for name in steps}
+    order, turns = list(steps), random.Random(0)
     for repetition in range(warm_up + repetitions):
-        for name, step in steps.items():
+        turns.shuffle(order)
+        for name in order:
+            if rest:
+                time.sleep(rest)
+                steps[name]()
             wait_for_device()
             start = time.perf_counter()
-            step()
+            steps[name]()
             wait_for_device()
             if repetition >= warm_up:
                 durations[name].append(1000 * (time.perf_counter() - start))
@@ -61,7 +73,7 @@ def wait_for_device():
         torch.cuda.synchronize()
 
 
-def rows(task, size, steps, repetitions, reference, flops=None, peaks=None, warm_up=2):
+def rows(task, size, steps, repetitions, reference, flops=None, peaks=None, warm_up=2, rest=0):
     """Time the variants of one task.
 
     Inputs:
@@ -70,10 +82,11 @@ def rows(task, size, steps, repetitions, reference, flops=None, peaks=None, warm
         reference: the variant that the others are compared with
         flops: of the matrix products of one call
         peaks: dict from "float32", "bf16" and "NumPy" to GFLOP/s; a variant's name holds its own
+        warm_up, rest: as for `interleaved`
     Returns: list of `Row`s
     """
-    durations = interleaved(steps, repetitions, warm_up)
-    time.sleep(0.2)  # see `measure_peaks`
+    durations = interleaved(steps, repetitions, warm_up, rest)
+    time.sleep(REST)
     base = statistics.median(durations[reference])
     result = []
     for variant, each in durations.items():
@@ -96,9 +109,8 @@ def measure_peaks(device="cpu", n=2048, repetitions=5):
         durations = interleaved(
             {"bf16": lambda: narrow @ narrow, "float32": lambda: x @ x}, repetitions
         )
-    # on its own: after a product, NumPy's threads wait busily for the next one for a while
     durations |= interleaved({"NumPy": lambda: array @ array}, repetitions)
-    time.sleep(0.2)
+    time.sleep(REST)
     return {name: 2 * n**3 / min(each) / 1e6 for name, each in durations.items()}
 
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from helpers import kernels
 from helpers.kernels.inplace import gates_forward
-from helpers.products import fast_products
+from helpers.kernels.products import fast_products
 
 
 def bridge(forward, backward):

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import time
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from benchmarks import __main__ as command
 from benchmarks import captioner, cells, decoding, timing
 from benchmarks.__main__ import main
 from helpers.checks import check_norm
-from helpers.products import fast_products
+from helpers.kernels.products import fast_products
 
 SIZES = {"N": 6, "T": 4, "E": 6, "H": 5, "P": 7, "C": 8}
 SMALL = (3, 4, 6, 5)
@@ -67,9 +68,18 @@ def test_products_are_counted():
 def test_functions_take_turns():
     calls = []
     steps = {name: lambda name=name: calls.append(name) for name in "ab"}
-    durations = timing.interleaved(steps, repetitions=3, warm_up=1)
-    assert "".join(calls) == "abababab"
-    assert [len(each) for each in durations.values()] == [3, 3]
+    durations = timing.interleaved(steps, repetitions=9, warm_up=1)
+    turns = {"".join(calls[k : k + 2]) for k in range(0, 20, 2)}
+    assert len(calls) == 20 and turns == {"ab", "ba"}  # neither always comes after the other
+    assert [len(each) for each in durations.values()] == [9, 9]
+
+
+def test_after_a_rest_a_function_runs_once_untimed():
+    calls = []
+    steps = {"a": lambda: calls.append(time.perf_counter())}
+    durations = timing.interleaved(steps, repetitions=2, warm_up=0, rest=0.02)
+    assert len(calls) == 4 and len(durations["a"]) == 2
+    assert calls[2] - calls[1] >= 0.02 > calls[1] - calls[0]
 
 
 def test_ratios_compare_medians_and_shares_the_peak_of_the_same_precision():

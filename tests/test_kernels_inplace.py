@@ -14,6 +14,7 @@ from helpers.kernels.inplace import (
     gate_slopes,
     gates_backward,
     gates_forward,
+    lstm_slopes,
     narrowed,
     tanh_into,
 )
@@ -44,13 +45,25 @@ def test_gates_backward_with_slopes_equals_the_readable_form(convert):
     caches = [lstm_gates_forward(a[t], prev_c[t])[2] for t in range(T)]
     stack = compat.array_namespace(a).stack
     states, gates, tanh_c = (stack(list(each), axis=1) for each in zip(*caches, strict=True))
-    slopes, slope_c = gate_slopes(gates, states, tanh_c)
+    slopes, slope_c = gate_slopes(compat.array_namespace(a), gates, states, tanh_c)
     for t in range(T):
         f = gates[:, t, H : 2 * H]
         expected = lstm_gates_backward(dnext_h[t], dnext_c[t], caches[t])
         dprev_c = gates_backward(slopes[:, t], slope_c[:, t], f, dnext_h[t], dnext_c[t])
         check_norm("da", slopes[:, t], expected[0], 1e-14)
         check_norm("dprev_c", dprev_c, expected[1], 1e-14)
+
+
+@kinds
+def test_slopes_from_states_equal_the_others(convert):
+    a, prev_c = arrays(convert, (T, N, 4 * H), (T, N, H))
+    xp = compat.array_namespace(a)
+    next_h, _, caches = zip(*[lstm_gates_forward(a[t], prev_c[t]) for t in range(T)], strict=True)
+    states, gates, tanh_c = (xp.stack(list(each), axis=1) for each in zip(*caches, strict=True))
+    expected = gate_slopes(xp, gates, states, tanh_c)
+    found = lstm_slopes(xp, gates, states, xp.stack(list(next_h), axis=1), tanh_c)
+    for name, one, other in zip(("slopes", "slope_c"), found, expected, strict=True):
+        check_norm(name, one, other, 1e-14)
 
 
 @kinds

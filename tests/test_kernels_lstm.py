@@ -106,3 +106,78 @@ def test_huge_inputs_neither_overflow_nor_warn(convert):
 def test_a_cell_state_of_the_wrong_shape_is_named():
     with pytest.raises(ValueError, match=r"^c0 must have shape"):
         lstm_forward(**random_inputs("lstm"), c0=np.zeros((3, 5)))
+
+
+def repeated_step(x, h0, Wx, Wh, b, dh):
+    """Run the step that is made to be read, forward and backward. Returns: h, dx, ..., db"""
+    state, states, caches = (h0, 0 * h0), [], []
+    for t in range(x.shape[1]):
+        *state, cache = lstm_step_forward(x[:, t], *state, Wx, Wh, b)
+        states.append(state[0])
+        caches.append(cache)
+    dx, dprev_h, dprev_c, sums = [], 0 * h0, 0 * h0, [0, 0, 0]
+    for t in reversed(range(x.shape[1])):
+        dx_t, dprev_h, dprev_c, *weights = lstm_step_backward(
+            dh[:, t] + dprev_h, dprev_c, caches[t]
+        )
+        dx.insert(0, dx_t)
+        sums = [total + part for total, part in zip(sums, weights, strict=True)]
+    return np.stack(states, axis=1), np.stack(dx, axis=1), dprev_h, *sums
+
+
+# one timestep; rows fewer and more than columns; large enough for all of torch's threads
+SIZES = [(1, 1, 1, 1), (3, 5, 4, 2), (2, 3, 7, 33), (64, 3, 8, 640)]
+
+
+@pytest.mark.parametrize(
+    ("convert", "tolerance"),
+    [
+        (np.asarray, 1e-12),
+        (np.float32, 1e-5),  # NumPy arrays that torch multiplies
+        (torch.tensor, 1e-12),
+        (lambda array: torch.tensor(array, dtype=torch.float32), 1e-5),
+        (lambda array: torch.tensor(array, dtype=torch.bfloat16), 5e-2),  # torch throughout
+    ],
+)
+@pytest.mark.parametrize("sizes", SIZES)
+def test_every_kind_and_dtype_equals_the_repeated_step(sizes, convert, tolerance):
+    N, T, D, H = sizes
+    rng = np.random.default_rng(0)
+    shapes = [(N, T, D), (N, H), (D, 4 * H), (H, 4 * H), (4 * H,), (N, T, H)]
+    *inputs, dh = (rng.normal(scale=min(0.5, H**-0.5), size=shape) for shape in shapes)
+    expected = repeated_step(*inputs, dh)
+    given = [convert(array) for array in (*inputs, dh)]
+    h, cache = lstm_forward(*given[:-1])
+    found = h, *lstm_backward(given[-1], cache)
+    names = ("h", "dx", "dh0", "dWx", "dWh", "db")
+    for name, one, other in zip(names, found, expected, strict=True):
+        assert type(one) is type(given[0]) and one.dtype == given[0].dtype, name
+        one = one.double() if isinstance(one, torch.Tensor) else one
+        check_norm(name, one, other, tolerance)
+    for array, before in zip(given, (*inputs, dh), strict=True):
+        assert (np.asarray(array.tolist()) == np.asarray(convert(before).tolist())).all()
+
+
+def test_an_odd_memory_order_changes_nothing():
+    x, h0, Wx, Wh, b = (array.astype(np.float32) for array in random_inputs("lstm").values())
+    expected, _ = lstm_forward(x, h0, Wx, Wh, b)
+    Wx.flags.writeable = False
+    h, cache = lstm_forward(x[:, ::-1][:, ::-1], np.asfortranarray(h0), Wx, Wh.T.copy().T, b)
+    check_norm("h", h, expected, 1e-6)
+    dh = np.broadcast_to(np.float32(1), h.shape)
+    check_norm("dx", lstm_backward(dh, cache)[0], lstm_backward(dh.copy(), cache)[0], 1e-6)
+
+
+def test_backward_twice_from_one_cache_is_the_same_twice():
+    h, cache = lstm_forward(**random_inputs("lstm"))
+    for first, second in zip(lstm_backward(h, cache), lstm_backward(h, cache), strict=True):
+        assert (first == second).all()
+
+
+@pytest.mark.parametrize("followed", ["x", "h0", "Wx", "Wh", "b", "c0"])
+def test_autograd_cannot_follow_the_kernel_itself_and_says_so(followed):
+    inputs = random_inputs("lstm") | {"c0": np.ones((2, 5))}
+    inputs = {key: torch.tensor(value) for key, value in inputs.items()}
+    inputs[followed].requires_grad_()
+    with pytest.raises(RuntimeError):
+        lstm_forward(**inputs)

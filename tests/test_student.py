@@ -118,6 +118,11 @@ def test_a_stub_shows_the_cache_that_the_notebooks_expect(course):
     assert error.startswith("    raise NotImplementedError(")
 
 
+def test_a_stub_is_left_without_what_is_about_speed(course):
+    source = (course / KERNELS / "lstm.py").read_text(encoding="utf-8")
+    assert "@" in (ROOT / KERNELS / "lstm.py").read_text(encoding="utf-8") and "@" not in source
+
+
 def test_nothing_else_of_helpers_changes(course):
     tracked = {path for path in files(ROOT / "helpers") if path.name not in student.OWN}
     assert files(course / "helpers") == tracked

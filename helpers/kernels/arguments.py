@@ -1,5 +1,7 @@
 """Shape, dtype and kind checks shared by the kernels."""
 
+import functools
+
 import array_api_compat as compat
 
 
@@ -17,21 +19,26 @@ def check_arguments(**arguments):
     sizes = {}
     for name, (array, dimensions) in arguments.items():
         _check_kind(name, array, first_name, first)
-        expected = dimensions.split()
+        expected = _parsed(dimensions)
         if array.ndim != len(expected):
             raise ValueError(
-                f"{name} must have {len(expected)} dimensions ({', '.join(expected)}), "
+                f"{name} must have {len(expected)} dimensions ({', '.join(dimensions.split())}), "
                 f"but its shape is {tuple(array.shape)}"
             )
-        for size, dimension in zip(array.shape, expected, strict=True):
-            letter, factor = dimension[-1], int(dimension[:-1] or 1)
+        for size, (letter, factor) in zip(array.shape, expected, strict=True):
             known = sizes.setdefault(letter, size // factor)
             if size != factor * known:
                 raise ValueError(
-                    f"{name} must have shape ({', '.join(expected)}) with {letter} = {known}, "
-                    f"but its shape is {tuple(array.shape)}"
+                    f"{name} must have shape ({', '.join(dimensions.split())}) with "
+                    f"{letter} = {known}, but its shape is {tuple(array.shape)}"
                 )
     return compat.array_namespace(first), sizes
+
+
+@functools.cache
+def _parsed(dimensions):
+    """Split "N 4H" into (letter, factor) pairs: (("N", 1), ("H", 4))."""
+    return tuple((each[-1], int(each[:-1] or 1)) for each in dimensions.split())
 
 
 def check_images(sizes):
@@ -56,6 +63,8 @@ def per_image(rows, A):
 
 def _check_kind(name, array, first_name, first):
     """Raise TypeError unless `array` is a float array of the kind, dtype and device of `first`."""
+    if array is not first and _are_alike(array, first):
+        return
     if not (compat.is_numpy_array(array) or compat.is_torch_array(array)):
         raise TypeError(
             f"{name} must be a NumPy array or a torch tensor, not {type(array).__name__}"
@@ -74,3 +83,11 @@ def _check_kind(name, array, first_name, first):
         raise ValueError(
             f"{name} is on {compat.device(array)}, but {first_name} is on {compat.device(first)}"
         )
+
+
+def _are_alike(array, other):
+    """Tell quickly whether two arrays are of the same kind, dtype and device."""
+    numpy, torch = compat.is_numpy_array, compat.is_torch_array
+    if torch(array) and torch(other):
+        return array.dtype == other.dtype and array.device == other.device
+    return numpy(array) and numpy(other) and array.dtype == other.dtype

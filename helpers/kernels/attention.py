@@ -161,7 +161,7 @@ def attention_lstm_backward(dh, cache):
     x, A, Wx, Wh, Wattn, gates, c, tanh_c, h, attn, alpha, h0 = cache
     xp, sizes = check_arguments(h=(h, "N T H"), dh=(dh, "N T H"), alpha=(alpha, "N T P"))
     prev_c = previous_states(xp, h0, c)  # (N, T, H); c0 = h0
-    da, slope_c = gate_slopes(gates, prev_c, tanh_c)  # da: slopes until the loop reaches t
+    da, slope_c = gate_slopes(xp, gates, prev_c, tanh_c)  # da: slopes until the loop reaches t
     _, f, _, _ = blocks(gates)
     dattn, dscores = xp.empty_like(attn), xp.empty_like(alpha)
     dprev_h = dprev_c = xp.zeros_like(h0)

@@ -7,8 +7,10 @@ from math import sqrt
 
 import array_api_compat as compat
 import numpy as np
+import torch
 
 from helpers.kernels.arguments import per_image
+from helpers.kernels.products import subtract_product
 
 
 def narrowed(W):
@@ -34,14 +36,13 @@ def tanh_into(xp, a, out):
 
 
 def sigmoid_in_place(xp, a):
-    """Overwrite a, of any shape, with its sigmoid 1 / (1 + exp(-a)).
-
-    Computed as (1 + tanh(a / 2)) / 2, which does not overflow.
-    """
+    """Overwrite a, of any shape, with its sigmoid 1 / (1 + exp(-a)), which does not overflow."""
     if compat.is_torch_array(a):
         a.sigmoid_()
+    elif a.dtype == np.float32:
+        torch.from_numpy(a).sigmoid_()  # the same memory; torch uses all cores
     else:
-        a *= 0.5
+        a *= 0.5  # (1 + tanh(a / 2)) / 2
         xp.tanh(a, out=a)
         a += 1
         a *= 0.5
@@ -74,29 +75,50 @@ def attention_forward(xp, prev_h, A, attn, alpha):
     attn[...] = (per_image(alpha, A) @ A).reshape(attn.shape)
 
 
-def gate_slopes(gates, prev_c, tanh_c):
+def gate_slopes(xp, gates, prev_c, tanh_c):
     """Compute what `lstm_gates_backward` multiplies its gradients with, for all timesteps.
 
         da = [dc, dc, dnext_h, dc] * slopes, with
         slopes = [g i (1 - i), prev_c f (1 - f), tanh_c o (1 - o), i (1 - g^2)]
         dc = dnext_c + dnext_h * slope_c, with slope_c = o (1 - tanh_c^2)
 
-    Inputs: gates (N, T, 4H); prev_c, tanh_c (N, T, H)
+    Inputs: xp: array namespace; gates (N, T, 4H); prev_c, tanh_c (N, T, H)
+    Returns: slopes (N, T, 4H), slope_c (N, T, H)
+    """
+    H = tanh_c.shape[2]
+    i, _, o, g = blocks(gates)
+    slopes = gates * gates
+    slope_i, slope_f, slope_o, slope_g = blocks(slopes)
+    xp.subtract(gates[:, :, : 3 * H], slopes[:, :, : 3 * H], out=slopes[:, :, : 3 * H])  # s (1 - s)
+    for slope, factor in ((slope_i, g), (slope_f, prev_c), (slope_o, tanh_c)):
+        slope *= factor
+    one = xp.ones_like(tanh_c[0, 0, 0])
+    xp.subtract(one, slope_g, out=slope_g)
+    slope_g *= i
+    slope_c = tanh_c * tanh_c
+    xp.subtract(one, slope_c, out=slope_c)
+    slope_c *= o
+    return slopes, slope_c
+
+
+def lstm_slopes(xp, gates, prev_c, next_h, tanh_c):
+    """Do what `gate_slopes` does, in fewer operations, from next_h = o tanh_c.
+
+    With g i (1 - i) = g i - (g i) i and the like, each slope is one difference.
+
+    Inputs: gates (N, T, 4H); prev_c, next_h, tanh_c (N, T, H)
     Returns: slopes (N, T, 4H), slope_c (N, T, H)
     """
     i, f, o, g = blocks(gates)
-    slopes = gates * gates
+    slopes, slope_c = xp.empty_like(gates), xp.empty_like(tanh_c)
     slope_i, slope_f, slope_o, slope_g = blocks(slopes)
-    for slope, gate, factor in ((slope_i, i, g), (slope_f, f, prev_c), (slope_o, o, tanh_c)):
-        slope -= gate  # -s (1 - s)
-        slope *= factor
-    slopes *= -1
-    slope_g += 1
-    slope_g *= i
-    slope_c = tanh_c * tanh_c
-    slope_c -= 1
-    slope_c *= o
-    slope_c *= -1
+    xp.multiply(i, g, out=slope_i)
+    subtract_product(i, slope_i, g, out=slope_g)
+    subtract_product(slope_i, slope_i, i, out=slope_i)
+    subtract_product(f, f, f, out=slope_f)
+    slope_f *= prev_c
+    subtract_product(next_h, next_h, o, out=slope_o)
+    subtract_product(o, next_h, tanh_c, out=slope_c)
     return slopes, slope_c
 
 

@@ -6,19 +6,21 @@ NumPy arrays or torch tensors of one float dtype.
 """
 
 from helpers.kernels.arguments import check_arguments
+from helpers.kernels.columns import (
+    by_rows,
+    empty_by_columns,
+    flat_columns,
+    flat_rows,
+    projected_by_columns,
+    timesteps,
+)
 from helpers.kernels.inplace import (
     blocks,
-    gate_slopes,
-    gates_backward,
-    gates_forward,
+    lstm_slopes,
     narrowed,
+    sigmoid_in_place,
 )
-from helpers.kernels.rnn import previous_states
-from helpers.kernels.temporal import (
-    temporal_affine_backward,
-    temporal_affine_forward,
-    weight_gradient,
-)
+from helpers.kernels.products import add_product, as_numpy, library, multiplied_by_torch
 
 
 def lstm_gates_forward(a, prev_c):
@@ -102,11 +104,12 @@ def lstm_step_backward(dnext_h, dnext_c, cache):
     return da @ Wx.T, da @ Wh.T, dprev_c, x.T @ da, prev_h.T @ da, da.sum(0)
 
 
+@multiplied_by_torch
 def lstm_forward(x, h0, Wx, Wh, b, c0=None):
     """Run an LSTM over a sequence, from the cell state c0 = 0 unless one is given.
 
-    The inputs of all timesteps are projected in one product before the loop. In it,
-    `gates_forward` does what `lstm_gates_forward` does, without new arrays.
+    The inputs of all timesteps are projected in one product before the loop. The loop does what
+    `lstm_step_forward` does, transposed and without new arrays: columns.py says why.
 
     Inputs:
         x: input sequence, (N, T, D)
@@ -122,24 +125,36 @@ def lstm_forward(x, h0, Wx, Wh, b, c0=None):
         x=(x, "N T D"), h0=(h0, "N H"), Wx=(Wx, "D 4H"), Wh=(Wh, "H 4H"), b=(b, "4H"),
         **({} if c0 is None else {"c0": (c0, "N H")}),
     )  # fmt: skip
-    T, H = sizes["T"], sizes["H"]
-    gates, _ = temporal_affine_forward(x, Wx, b)  # holds x Wx + b until the loop reaches t
-    h, c, tanh_c = (xp.empty_like(gates[:, :, :H]) for _ in range(3))  # (N, T, H)
-    prev_h, prev_c = h0, xp.zeros_like(h0) if c0 is None else c0
+    N, T, H = (sizes[letter] for letter in "NTH")
+    x = flat_rows(xp, x)  # (T N, D)
+    gates = projected_by_columns(xp, x, Wx, b, (N, T, 4 * H))  # x Wx + b until the loop reaches t
+    h, c = (empty_by_columns(xp, (N, T + 1, H), h0) for _ in range(2))
+    h[:, 0], c[:, 0] = h0, 0 if c0 is None else c0
+    tanh_c = xp.empty_like(c[:, 1:])  # (N, T, H)
     Wh = narrowed(Wh)
-    for t in range(T):
-        a = gates[:, t]  # (N, 4H), a view
-        a += prev_h @ Wh
-        gates_forward(xp, a, prev_c, h[:, t], c[:, t], tanh_c[:, t])  # fills all but prev_c
-        prev_h, prev_c = h[:, t], c[:, t]
-    return h, (x, h0, c0, Wx, Wh, gates, c, tanh_c, h)
+    W = by_rows(Wh.T)  # (4H, H)
+    products = timesteps(gates, gates[:, :, : 3 * H], h)
+    shared = map(as_numpy, (*blocks(gates), c[:, :-1], h[:, 1:], c[:, 1:], tanh_c))
+    xp = library(h)
+    for (a, sigmoids, prev_h), (i, f, o, g, prev_c, next_h, next_c, tanh) in zip(
+        products, timesteps(*shared), strict=True
+    ):
+        add_product(a, W, prev_h)  # a = x Wx + b + prev_h Wh, as (4H, N)
+        sigmoid_in_place(xp, sigmoids)  # a becomes the gates i, f, o, g, (H, N) each
+        xp.tanh(g, out=g)
+        xp.multiply(f, prev_c, out=next_c)
+        next_c += i * g
+        xp.tanh(next_c, out=tanh)
+        xp.multiply(o, tanh, out=next_h)
+    return by_rows(h[:, 1:]), (x, c0, Wx, Wh, gates, c, tanh_c, h)
 
 
+@multiplied_by_torch
 def lstm_backward(dh, cache):
     """Backpropagation through time, along the hidden state and along the cell state.
 
     The derivatives of the gates need no gradient: they are computed for all timesteps at once,
-    before the loop. The sums over time in dWx, dWh and db are one product each, after it.
+    before the loop. The sums over time in dWx, dWh and db come after it, in one product each.
 
     Inputs:
         dh: gradients of the loss with respect to every hidden state, (N, T, H)
@@ -147,17 +162,27 @@ def lstm_backward(dh, cache):
     Returns: dx (N, T, D), dh0 (N, H), dWx (D, 4H), dWh (H, 4H), db (4H,);
         then dc0 (N, H), if the forward pass was given a c0
     """
-    x, h0, c0, Wx, Wh, gates, c, tanh_c, h = cache
-    xp, sizes = check_arguments(h=(h, "N T H"), dh=(dh, "N T H"))
-    dprev_h = dprev_c = zeros = xp.zeros_like(h0)
-    prev_c = previous_states(xp, zeros if c0 is None else c0, c)  # (N, T, H)
-    da, slope_c = gate_slopes(gates, prev_c, tanh_c)  # da: slopes until the loop reaches t
-    _, f, _, _ = blocks(gates)
-    for t in reversed(range(sizes["T"])):
-        dnext_h = dh[:, t] + dprev_h
-        dprev_c = gates_backward(da[:, t], slope_c[:, t], f[:, t], dnext_h, dprev_c)
-        dprev_h = da[:, t] @ Wh.T  # (N, H)
-    dx, dWx, db = temporal_affine_backward(da, (x, Wx))
-    dWh = weight_gradient(xp, previous_states(xp, h0, h), da)
-    gradients = dx, dprev_h, dWx, dWh, db
-    return gradients if c0 is None else (*gradients, dprev_c)
+    x, c0, Wx, Wh, gates, c, tanh_c, h = cache  # h and c with their initial states
+    xp, sizes = check_arguments(gates=(gates, "N T 4H"), dh=(dh, "N T H"))
+    N, T = sizes["N"], sizes["T"]
+    da, slope_c = lstm_slopes(xp, gates, c[:, :-1], h[:, 1:], tanh_c)  # slopes until the loop
+    dstates = xp.zeros_like(h)  # (N, T + 1, H), of h0 first
+    dstates[:, 1:] = dh
+    dprev_c = xp.zeros_like(c[:, :1])  # (N, 1, H)
+    ((dc,),) = timesteps(as_numpy(dprev_c))
+    shared = map(as_numpy, (*blocks(da), slope_c, blocks(gates)[1], dstates[:, 1:]))
+    steps = list(zip(timesteps(da, dstates), timesteps(*shared), strict=True))
+    for (da_t, dprev_h), (i, f, o, g, slope, forget, dnext_h) in reversed(steps):
+        dc += dnext_h * slope
+        i *= dc  # the slopes become da
+        f *= dc
+        o *= dnext_h
+        g *= dc
+        dc *= forget  # now of prev_c
+        add_product(dprev_h, Wh, da_t)  # dprev_h += da Wh^T, as (H, N)
+    flat = flat_columns(xp, da)  # (4H, T N)
+    db, flat = xp.sum(flat, axis=1), narrowed(flat)
+    dx = xp.reshape(flat.T @ Wx.T, (T, N, -1)).swapaxes(0, 1)
+    dWx, dWh = x.T @ flat.T, narrowed(flat_columns(xp, h[:, :-1])) @ flat.T
+    gradients = dx, dstates[:, 0], dWx, dWh, db
+    return gradients if c0 is None else (*gradients, dprev_c[:, 0])
