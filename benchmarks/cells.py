@@ -19,18 +19,19 @@ KINDS = {
 
 
 def measure(peaks, sizes=SIZES, repetitions=7, device="cpu"):
-    """Time every kind of layer at every size. Yields: `Row`s."""
+    """Time every kind of layer at every size, in `repetitions` turns or more. Yields: `Row`s."""
     for N, T, D, H in sizes:
+        turns = repetitions * max(1, 2000 // (N * T))  # a short step's median needs more of them
         for kind in KINDS:
             size = f"N={N} T={T} D={D} H={H}" + f" P={POSITIONS}" * (kind == "attention LSTM")
             steps = training_steps(kind, (N, T, D, H), device)
             flops = products(kind, N, T, D, H)
-            yield from rows(kind, size, steps, repetitions, "torch.nn, float32", flops, peaks)
+            yield from rows(kind, size, steps, turns, "torch.nn, float32", flops, peaks)
         if device == "cpu":
             steps = numpy_steps(N, T, D, H)
             size = f"N={N} T={T} D={D} H={H}"
             flops = products("LSTM", N, T, D, H)
-            yield from rows("LSTM", size, steps, repetitions, "textbook, NumPy", flops, peaks,
+            yield from rows("LSTM", size, steps, turns, "textbook, NumPy", flops, peaks,
                            warm_up=0, rest=REST)  # fmt: skip
 
 

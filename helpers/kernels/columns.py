@@ -40,7 +40,9 @@ def flat_columns(xp, sequence):
 
 def by_rows(array):
     """Copy an array into memory that goes by its last axis. Returns: of the same shape"""
-    return array.contiguous() if compat.is_torch_array(array) else array.copy(order="C")
+    if compat.is_torch_array(array):
+        return array.clone(memory_format=compat.array_namespace(array).contiguous_format)
+    return array.copy(order="C")
 
 
 def timesteps(*sequences):
