@@ -21,7 +21,7 @@ KINDS = {
 def measure(peaks, sizes=SIZES, repetitions=7, device="cpu"):
     """Time every kind of layer at every size, in `repetitions` turns or more. Yields: `Row`s."""
     for N, T, D, H in sizes:
-        turns = repetitions * max(1, 2000 // (N * T))  # a short step's median needs more of them
+        turns = repetitions * (3 if N * T < 1000 else 1)  # the median of a short step needs more
         for kind in KINDS:
             size = f"N={N} T={T} D={D} H={H}" + f" P={POSITIONS}" * (kind == "attention LSTM")
             steps = training_steps(kind, (N, T, D, H), device)
