@@ -158,6 +158,16 @@ def test_every_kind_and_dtype_equals_the_repeated_step(sizes, convert, tolerance
         assert (np.asarray(array.tolist()) == np.asarray(convert(before).tolist())).all()
 
 
+@pytest.mark.parametrize("convert", [np.float32, np.float64, torch.tensor])
+@pytest.mark.parametrize(("N", "T"), [(0, 3), (2, 0), (0, 0)])
+def test_no_examples_or_no_timesteps_give_empty_arrays_and_zeros(N, T, convert):
+    shapes = [(N, T, 3), (N, 5), (3, 20), (5, 20), (20,)]
+    h, cache = lstm_forward(*(convert(np.ones(shape)) for shape in shapes))
+    assert h.shape == (N, T, 5)
+    for gradient, shape in zip(lstm_backward(h, cache), shapes, strict=True):
+        assert gradient.shape == shape and (gradient == 0).all()
+
+
 def test_an_odd_memory_order_changes_nothing():
     x, h0, Wx, Wh, b = (array.astype(np.float32) for array in random_inputs("lstm").values())
     expected, _ = lstm_forward(x, h0, Wx, Wh, b)

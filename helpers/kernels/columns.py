@@ -30,12 +30,14 @@ def projected_by_columns(xp, x, W, b, shape):
 
 def flat_rows(xp, sequence):
     """Copy a sequence (N, T, F) into the rows of a matrix. Returns: (T N, F)"""
-    return xp.reshape(xp.permute_dims(sequence, (1, 0, 2)), (-1, sequence.shape[2]))
+    N, T, F = sequence.shape
+    return xp.reshape(xp.permute_dims(sequence, (1, 0, 2)), (T * N, F))
 
 
 def flat_columns(xp, sequence):
     """Copy a sequence (N, T, F) into the columns of a matrix. Returns: (F, T N)"""
-    return xp.reshape(xp.permute_dims(sequence, (2, 1, 0)), (sequence.shape[2], -1))
+    N, T, F = sequence.shape
+    return xp.reshape(xp.permute_dims(sequence, (2, 1, 0)), (F, T * N))
 
 
 def by_rows(array):

@@ -92,7 +92,7 @@ def gate_slopes(xp, gates, prev_c, tanh_c):
     xp.subtract(gates[:, :, : 3 * H], slopes[:, :, : 3 * H], out=slopes[:, :, : 3 * H])  # s (1 - s)
     for slope, factor in ((slope_i, g), (slope_f, prev_c), (slope_o, tanh_c)):
         slope *= factor
-    one = xp.ones_like(tanh_c[0, 0, 0])
+    one = xp.ones((), dtype=gates.dtype, device=compat.device(gates))
     xp.subtract(one, slope_g, out=slope_g)
     slope_g *= i
     slope_c = tanh_c * tanh_c

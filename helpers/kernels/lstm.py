@@ -108,8 +108,8 @@ def lstm_step_backward(dnext_h, dnext_c, cache):
 def lstm_forward(x, h0, Wx, Wh, b, c0=None):
     """Run an LSTM over a sequence, from the cell state c0 = 0 unless one is given.
 
-    The inputs of all timesteps are projected in one product before the loop. The loop does what
-    `lstm_step_forward` does, transposed and without new arrays: columns.py says why.
+    The inputs of all timesteps are projected in one product before the loop. The loop does
+    what `lstm_step_forward` does, transposed and without new arrays: columns.py says why.
 
     Inputs:
         x: input sequence, (N, T, D)
@@ -127,18 +127,16 @@ def lstm_forward(x, h0, Wx, Wh, b, c0=None):
     )  # fmt: skip
     N, T, H = (sizes[letter] for letter in "NTH")
     x = flat_rows(xp, x)  # (T N, D)
-    gates = projected_by_columns(xp, x, Wx, b, (N, T, 4 * H))  # x Wx + b until the loop reaches t
+    gates = projected_by_columns(xp, x, Wx, b, (N, T, 4 * H))  # x Wx + b at first
     h, c = (empty_by_columns(xp, (N, T + 1, H), h0) for _ in range(2))
     h[:, 0], c[:, 0] = h0, 0 if c0 is None else c0
     tanh_c = xp.empty_like(c[:, 1:])  # (N, T, H)
     Wh = narrowed(Wh)
     W = by_rows(Wh.T)  # (4H, H)
-    products = timesteps(gates, gates[:, :, : 3 * H], h)
     shared = map(as_numpy, (*blocks(gates), c[:, :-1], h[:, 1:], c[:, 1:], tanh_c))
+    steps = zip(timesteps(gates, gates[:, :, : 3 * H], h), timesteps(*shared), strict=True)
     xp = library(h)
-    for (a, sigmoids, prev_h), (i, f, o, g, prev_c, next_h, next_c, tanh) in zip(
-        products, timesteps(*shared), strict=True
-    ):
+    for (a, sigmoids, prev_h), (i, f, o, g, prev_c, next_h, next_c, tanh) in steps:
         add_product(a, W, prev_h)  # a = x Wx + b + prev_h Wh, as (4H, N)
         sigmoid_in_place(xp, sigmoids)  # a becomes the gates i, f, o, g, (H, N) each
         xp.tanh(g, out=g)
@@ -165,7 +163,7 @@ def lstm_backward(dh, cache):
     x, c0, Wx, Wh, gates, c, tanh_c, h = cache  # h and c with their initial states
     xp, sizes = check_arguments(gates=(gates, "N T 4H"), dh=(dh, "N T H"))
     N, T = sizes["N"], sizes["T"]
-    da, slope_c = lstm_slopes(xp, gates, c[:, :-1], h[:, 1:], tanh_c)  # slopes until the loop
+    da, slope_c = lstm_slopes(xp, gates, c[:, :-1], h[:, 1:], tanh_c)  # da: slopes at first
     dstates = xp.zeros_like(h)  # (N, T + 1, H), of h0 first
     dstates[:, 1:] = dh
     dprev_c = xp.zeros_like(c[:, :1])  # (N, 1, H)
@@ -182,7 +180,7 @@ def lstm_backward(dh, cache):
         add_product(dprev_h, Wh, da_t)  # dprev_h += da Wh^T, as (H, N)
     flat = flat_columns(xp, da)  # (4H, T N)
     db, flat = xp.sum(flat, axis=1), narrowed(flat)
-    dx = xp.reshape(flat.T @ Wx.T, (T, N, -1)).swapaxes(0, 1)
+    dx = xp.reshape(flat.T @ Wx.T, (T, N, Wx.shape[0])).swapaxes(0, 1)
     dWx, dWh = x.T @ flat.T, narrowed(flat_columns(xp, h[:, :-1])) @ flat.T
     gradients = dx, dstates[:, 0], dWx, dWh, db
     return gradients if c0 is None else (*gradients, dprev_c[:, 0])
