@@ -106,7 +106,7 @@ def lstm_slopes(xp, gates, prev_c, next_h, tanh_c):
 
     With g i (1 - i) = g i - (g i) i and the like, each slope is one difference.
 
-    Inputs: gates (N, T, 4H); prev_c, next_h, tanh_c (N, T, H)
+    Inputs: xp: array namespace; gates (N, T, 4H); prev_c, next_h, tanh_c (N, T, H)
     Returns: slopes (N, T, 4H), slope_c (N, T, H)
     """
     i, f, o, g = blocks(gates)
