@@ -9,7 +9,7 @@ from oracles import (
     random_inputs,
 )
 
-from helpers.checks import check, check_norm
+from helpers.checks import check, check_norm, rel_norm
 from helpers.kernels import (
     lstm_backward,
     lstm_forward,
@@ -191,3 +191,25 @@ def test_autograd_cannot_follow_the_kernel_itself_and_says_so(followed):
     inputs[followed].requires_grad_()
     with pytest.raises(RuntimeError):
         lstm_forward(**inputs)
+
+
+def test_inside_autocast_products_are_narrow_and_states_are_not():
+    inputs = random_inputs("lstm", T=4)
+    expected, _ = lstm_forward(**inputs)
+    given = {key: torch.tensor(value, dtype=torch.float32) for key, value in inputs.items()}
+    with torch.autocast("cpu", torch.bfloat16):
+        h, cache = lstm_forward(**given)
+        gradients = lstm_backward(torch.ones_like(h), cache)
+    assert h.dtype == gradients[1].dtype == torch.float32
+    assert 1e-4 < rel_norm(h.double(), torch.tensor(expected)) < 2e-2
+
+
+@pytest.mark.parametrize("convert", [np.float32, np.asarray, torch.tensor])
+def test_what_is_done_to_h_does_not_reach_the_cache(convert):
+    given = [convert(np.ones(shape)) for shape in [(1, 3, 2), (1, 4), (2, 16), (4, 16), (16,)]]
+    h, cache = lstm_forward(*given)
+    dh = convert(np.ones((1, 3, 4)))
+    before = lstm_backward(dh, cache)
+    h *= 0
+    for one, other in zip(before, lstm_backward(dh, cache), strict=True):
+        assert (one == other).all()
