@@ -195,6 +195,7 @@ def test_autograd_cannot_follow_the_kernel_itself_and_says_so(followed):
 
 def test_inside_autocast_products_are_narrow_and_states_are_not():
     inputs = random_inputs("lstm", T=4)
+    inputs["x"] *= 0  # leaves the products in the loop
     expected, _ = lstm_forward(**inputs)
     given = {key: torch.tensor(value, dtype=torch.float32) for key, value in inputs.items()}
     with torch.autocast("cpu", torch.bfloat16):
