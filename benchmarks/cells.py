@@ -1,5 +1,8 @@
 """One training step of a recurrent layer, forward and backward, beside torch's own."""
 
+import functools
+import sys
+
 import numpy as np
 import torch
 
@@ -7,6 +10,7 @@ from benchmarks import loops
 from benchmarks.timing import REST, rows
 from benchmarks.twin import AttentionTwin
 from helpers import kernels
+from helpers.kernels.compiled import compiled_loops
 from helpers.layers import LSTM, RNN, AttentionLSTM, to_torch
 
 SIZES = [(64, 16, 256, 512), (128, 16, 256, 512), (32, 17, 128, 256), (128, 30, 512, 512)]
@@ -20,19 +24,48 @@ KINDS = {
 
 def measure(peaks, sizes=SIZES, repetitions=7, device="cpu"):
     """Time every kind of layer at every size, in `repetitions` turns or more. Yields: `Row`s."""
+    compiled = device == "cpu" and can_compile()
     for N, T, D, H in sizes:
         turns = repetitions * (3 if N * T < 1000 else 1)  # the median of a short step needs more
         for kind in KINDS:
             size = f"N={N} T={T} D={D} H={H}" + f" P={POSITIONS}" * (kind == "attention LSTM")
             steps = training_steps(kind, (N, T, D, H), device)
             flops = products(kind, N, T, D, H)
+            if compiled and kind == "LSTM":
+                steps |= with_compiled_loops(steps)
             yield from rows(kind, size, steps, turns, "torch.nn, float32", flops, peaks)
         if device == "cpu":
             steps = numpy_steps(N, T, D, H)
             size = f"N={N} T={T} D={D} H={H}"
             flops = products("LSTM", N, T, D, H)
+            if compiled:
+                steps |= with_compiled_loops(steps)
             yield from rows("LSTM", size, steps, turns, "textbook, NumPy", flops, peaks,
                            warm_up=0, rest=REST)  # fmt: skip
+
+
+def can_compile():
+    """Tell whether the LSTM's loops in C++ can be had, and say why if not."""
+    try:
+        with compiled_loops():
+            return True
+    except RuntimeError as error:
+        print(f"without the LSTM's compiled loops: {error}", file=sys.stderr)
+        return False
+
+
+def with_compiled_loops(steps):
+    """Return our own variants among `steps` once more, with the loops in C++."""
+
+    def compiled(step):
+        with compiled_loops():
+            return step()
+
+    return {
+        name.replace("ours", "ours compiled"): functools.partial(compiled, step)
+        for name, step in steps.items()
+        if name.startswith("ours")
+    }
 
 
 def products(kind, N, T, D, H, P=POSITIONS):

@@ -11,9 +11,11 @@ from helpers.kernels.columns import (
     empty_by_columns,
     flat_columns,
     flat_rows,
+    in_memory,
     projected_by_columns,
     timesteps,
 )
+from helpers.kernels.compiled import loops_for
 from helpers.kernels.inplace import (
     blocks,
     lstm_slopes,
@@ -108,8 +110,8 @@ def lstm_step_backward(dnext_h, dnext_c, cache):
 def lstm_forward(x, h0, Wx, Wh, b, c0=None):
     """Run an LSTM over a sequence, from the cell state c0 = 0 unless one is given.
 
-    The inputs of all timesteps are projected in one product before the loop. The loop does
-    what `lstm_step_forward` does, transposed and without new arrays: columns.py says why.
+    The inputs of all timesteps are projected in one product before the loop. `_forward_loop`
+    does what `lstm_step_forward` does, transposed and without new arrays: columns.py says why.
 
     Inputs:
         x: input sequence, (N, T, D)
@@ -133,18 +135,30 @@ def lstm_forward(x, h0, Wx, Wh, b, c0=None):
     tanh_c = xp.empty_like(c[:, 1:])  # (N, T, H)
     Wh = narrowed(Wh)
     W = by_rows(Wh.T)  # (4H, H)
+    if loops := loops_for(h):
+        loops.forward(in_memory(gates), W, *map(in_memory, (h, c, tanh_c)))
+    else:
+        _forward_loop(gates, W, h, c, tanh_c)
+    return by_rows(h[:, 1:]), (x, c0, Wx, Wh, gates, c, tanh_c, h)
+
+
+def _forward_loop(gates, W, h, c, tanh_c):
+    """Fill all from the projected inputs, in gates, and from the first states.
+
+    Inputs: gates (N, T, 4H), W (4H, H), h and c (N, T + 1, H), tanh_c (N, T, H)
+    """
     shared = map(as_numpy, (*blocks(gates), c[:, :-1], h[:, 1:], c[:, 1:], tanh_c))
-    steps = zip(timesteps(gates, gates[:, :, : 3 * H], h), timesteps(*shared), strict=True)
+    sigmoids = gates[:, :, : 3 * h.shape[2]]
+    steps = zip(timesteps(gates, sigmoids, h), timesteps(*shared), strict=True)
     xp = library(h)
-    for (a, sigmoids, prev_h), (i, f, o, g, prev_c, next_h, next_c, tanh) in steps:
+    for (a, i_f_o, prev_h), (i, f, o, g, prev_c, next_h, next_c, tanh) in steps:
         add_product(a, W, prev_h)  # a = x Wx + b + prev_h Wh, as (4H, N)
-        sigmoid_in_place(xp, sigmoids)  # a becomes the gates i, f, o, g, (H, N) each
+        sigmoid_in_place(xp, i_f_o)  # a becomes the gates i, f, o, g, (H, N) each
         xp.tanh(g, out=g)
         xp.multiply(f, prev_c, out=next_c)
         next_c += i * g
         xp.tanh(next_c, out=tanh)
         xp.multiply(o, tanh, out=next_h)
-    return by_rows(h[:, 1:]), (x, c0, Wx, Wh, gates, c, tanh_c, h)
 
 
 @multiplied_by_torch
@@ -152,7 +166,7 @@ def lstm_backward(dh, cache):
     """Backpropagation through time, along the hidden state and along the cell state.
 
     The derivatives of the gates need no gradient: they are computed for all timesteps at once,
-    before the loop. The sums over time in dWx, dWh and db come after it, in one product each.
+    before `_backward_loop`. The sums over time in dWx, dWh and db come after it.
 
     Inputs:
         dh: gradients of the loss with respect to every hidden state, (N, T, H)
@@ -163,12 +177,31 @@ def lstm_backward(dh, cache):
     x, c0, Wx, Wh, gates, c, tanh_c, h = cache  # h and c with their initial states
     xp, sizes = check_arguments(gates=(gates, "N T 4H"), dh=(dh, "N T H"))
     N, T = sizes["N"], sizes["T"]
-    da, slope_c = lstm_slopes(xp, gates, c[:, :-1], h[:, 1:], tanh_c)  # da: slopes at first
     dstates = xp.zeros_like(h)  # (N, T + 1, H), of h0 first
     dstates[:, 1:] = dh
     dprev_c = xp.zeros_like(c[:, :1])  # (N, 1, H)
+    if loops := loops_for(h):
+        da = xp.empty_like(gates)
+        loops.backward(*map(in_memory, (da, gates, c, tanh_c, dstates, dprev_c)), Wh)
+    else:
+        da, slope_c = lstm_slopes(xp, gates, c[:, :-1], h[:, 1:], tanh_c)  # da: slopes at first
+        _backward_loop(da, slope_c, blocks(gates)[1], dstates, dprev_c, Wh)
+    flat = flat_columns(xp, da)  # (4H, T N)
+    db, flat = xp.sum(flat, axis=1), narrowed(flat)
+    dx = xp.reshape(flat.T @ Wx.T, (T, N, Wx.shape[0])).swapaxes(0, 1)
+    dWx, dWh = x.T @ flat.T, narrowed(flat_columns(xp, h[:, :-1])) @ flat.T
+    gradients = dx, dstates[:, 0], dWx, dWh, db
+    return gradients if c0 is None else (*gradients, dprev_c[:, 0])
+
+
+def _backward_loop(da, slope_c, f, dstates, dprev_c, Wh):
+    """Turn slopes into da; fill dstates and dprev_c, which are zero but for dh.
+
+    Inputs: da (N, T, 4H), slope_c and f (N, T, H), dstates (N, T + 1, H), dprev_c (N, 1, H),
+        Wh (H, 4H)
+    """
     ((dc,),) = timesteps(as_numpy(dprev_c))
-    shared = map(as_numpy, (*blocks(da), slope_c, blocks(gates)[1], dstates[:, 1:]))
+    shared = map(as_numpy, (*blocks(da), slope_c, f, dstates[:, 1:]))
     steps = list(zip(timesteps(da, dstates), timesteps(*shared), strict=True))
     for (da_t, dprev_h), (i, f, o, g, slope, forget, dnext_h) in reversed(steps):
         dc += dnext_h * slope
@@ -178,9 +211,3 @@ def lstm_backward(dh, cache):
         g *= dc
         dc *= forget  # now of prev_c
         add_product(dprev_h, Wh, da_t)  # dprev_h += da Wh^T, as (H, N)
-    flat = flat_columns(xp, da)  # (4H, T N)
-    db, flat = xp.sum(flat, axis=1), narrowed(flat)
-    dx = xp.reshape(flat.T @ Wx.T, (T, N, Wx.shape[0])).swapaxes(0, 1)
-    dWx, dWh = x.T @ flat.T, narrowed(flat_columns(xp, h[:, :-1])) @ flat.T
-    gradients = dx, dstates[:, 0], dWx, dWh, db
-    return gradients if c0 is None else (*gradients, dprev_c[:, 0])
