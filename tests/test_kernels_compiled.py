@@ -1,4 +1,7 @@
 import shutil
+import sys
+import sysconfig
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +14,11 @@ from helpers.kernels import compiled, lstm_backward, lstm_forward
 from helpers.kernels.compiled import compiled_loops
 from helpers.layers import lstm
 
-needs_a_compiler = pytest.mark.skipif(not shutil.which("c++"), reason="no C++ compiler")
+HEADER = Path(sysconfig.get_paths()["include"]) / "Python.h"
+needs_a_compiler = pytest.mark.skipif(
+    sys.platform != "linux" or not shutil.which("c++") or not HEADER.exists(),
+    reason="no Linux with a C++ compiler and Python's headers",
+)
 
 
 def arrays(N, T, D, H):

@@ -6,6 +6,7 @@ The loops in lstm.py are the ones to read, and these must equal them.
 import contextlib
 import functools
 import os
+import sys
 from pathlib import Path
 
 import torch
@@ -52,8 +53,9 @@ def _load():
         from torch.utils import cpp_extension
 
         os.environ["PATH"] = os.pathsep.join([ninja.BIN_DIR, path])
+        threads = ["-fopenmp"] if sys.platform == "linux" else []
         return cpp_extension.load(
-            "lstm_loops", [str(SOURCE)], extra_cflags=["-O3", "-fopenmp", *vectors]
+            "lstm_loops", [str(SOURCE)], extra_cflags=["-O3", *threads, *vectors]
         )
     except (RuntimeError, OSError, ImportError) as error:
         reason = str(error).strip().partition("\n")[0]
