@@ -205,6 +205,18 @@ def test_inside_autocast_products_are_narrow_and_states_are_not():
     assert 1e-4 < rel_norm(h.double(), torch.tensor(expected)) < 2e-2
 
 
+def test_autocast_does_not_reach_numpy_arrays():
+    shapes = [(2, 3, 4), (2, 5), (4, 20), (5, 20), (20,), (2, 3, 5)]
+    *inputs, dh = (np.ones(shape, np.float32) / 3 for shape in shapes)
+    expected, cache = lstm_forward(*inputs)
+    expected = expected, *lstm_backward(dh, cache)
+    with torch.autocast("cpu", torch.bfloat16):
+        h, cache = lstm_forward(*inputs)
+        found = h, *lstm_backward(dh, cache)
+    for one, other in zip(found, expected, strict=True):
+        assert isinstance(one, np.ndarray) and (one == other).all()
+
+
 @pytest.mark.parametrize("convert", [np.float32, np.asarray, torch.tensor])
 def test_what_is_done_to_h_does_not_reach_the_cache(convert):
     given = [convert(np.ones(shape)) for shape in [(1, 3, 2), (1, 4), (2, 16), (4, 16), (16,)]]

@@ -65,7 +65,7 @@ def multiplied_by_torch(kernel):
         arrays = [each for each in _flat((*arguments, *named.values())) if each is not None]
         if not all(compat.is_numpy_array(each) and each.dtype == np.float32 for each in arrays):
             return kernel(*arguments, **named)
-        with fast_products(), torch.no_grad():
+        with fast_products(), torch.no_grad(), torch.autocast("cpu", enabled=False):
             named = {name: _converted(value, as_tensor) for name, value in named.items()}
             return _converted(kernel(*_converted(arguments, as_tensor), **named), as_numpy)
 
