@@ -7,13 +7,14 @@ NumPy arrays or torch tensors of one float dtype.
 
 from helpers.kernels.arguments import check_arguments
 from helpers.kernels.columns import (
+    by_columns,
     by_rows,
     empty_by_columns,
     flat_columns,
-    flat_rows,
     in_memory,
-    projected_by_columns,
+    project,
     timesteps,
+    transposed,
 )
 from helpers.kernels.compiled import loops_for
 from helpers.kernels.inplace import (
@@ -128,18 +129,21 @@ def lstm_forward(x, h0, Wx, Wh, b, c0=None):
         **({} if c0 is None else {"c0": (c0, "N H")}),
     )  # fmt: skip
     N, T, H = (sizes[letter] for letter in "NTH")
-    x = flat_rows(xp, x)  # (T N, D)
-    gates = projected_by_columns(xp, x, Wx, b, (N, T, 4 * H))  # x Wx + b at first
+    x = by_columns(xp, x)
+    gates = empty_by_columns(xp, (N, T, 4 * H), x)
     h, c = (empty_by_columns(xp, (N, T + 1, H), h0) for _ in range(2))
     h[:, 0], c[:, 0] = h0, 0 if c0 is None else c0
     tanh_c = xp.empty_like(c[:, 1:])  # (N, T, H)
-    Wh = narrowed(Wh)
-    W = by_rows(Wh.T)  # (4H, H)
-    if loops := loops_for(h):
-        loops.forward(in_memory(gates), W, *map(in_memory, (h, c, tanh_c)))
+    W = narrowed(transposed(Wh))  # (4H, H)
+    loops = loops_for(h)
+    if not loops or W.dtype != Wx.dtype:
+        project(xp, x, Wx, b, out=gates)  # x Wx + b at first
+    if loops:
+        states = map(in_memory, (gates, x, h, c, tanh_c))
+        loops.forward(*states, transposed(Wx), W, b)
     else:
         _forward_loop(gates, W, h, c, tanh_c)
-    return by_rows(h[:, 1:]), (x, c0, Wx, Wh, gates, c, tanh_c, h)
+    return by_rows(xp, h[:, 1:]), (x, c0, Wx, Wh, gates, c, tanh_c, h)
 
 
 def _forward_loop(gates, W, h, c, tanh_c):
@@ -178,18 +182,23 @@ def lstm_backward(dh, cache):
     xp, sizes = check_arguments(gates=(gates, "N T 4H"), dh=(dh, "N T H"))
     N, T = sizes["N"], sizes["T"]
     dstates = xp.zeros_like(h)  # (N, T + 1, H), of h0 first
-    dstates[:, 1:] = dh
+    dstates[:, 1:] = by_columns(xp, dh)
     dprev_c = xp.zeros_like(c[:, :1])  # (N, 1, H)
-    if loops := loops_for(h):
-        da = xp.empty_like(gates)
-        loops.backward(*map(in_memory, (da, gates, c, tanh_c, dstates, dprev_c)), Wh)
+    W = narrowed(Wh)
+    loops = loops_for(h)
+    if loops:
+        da, dx = xp.empty_like(gates), xp.empty_like(x)
+        loops.backward(*map(in_memory, (da, dx, gates, c, tanh_c, dstates, dprev_c)), Wx, W)
     else:
         da, slope_c = lstm_slopes(xp, gates, c[:, :-1], h[:, 1:], tanh_c)  # da: slopes at first
-        _backward_loop(da, slope_c, blocks(gates)[1], dstates, dprev_c, Wh)
+        _backward_loop(da, slope_c, blocks(gates)[1], dstates, dprev_c, W)
     flat = flat_columns(xp, da)  # (4H, T N)
     db, flat = xp.sum(flat, axis=1), narrowed(flat)
-    dx = xp.reshape(flat.T @ Wx.T, (T, N, Wx.shape[0])).swapaxes(0, 1)
-    dWx, dWh = x.T @ flat.T, narrowed(flat_columns(xp, h[:, :-1])) @ flat.T
+    if loops and W.dtype == Wx.dtype:
+        dx = by_rows(xp, dx)
+    else:
+        dx = xp.reshape(flat.T @ Wx.T, (T, N, Wx.shape[0])).swapaxes(0, 1)
+    dWx, dWh = (narrowed(flat_columns(xp, each)) @ flat.T for each in (x, h[:, :-1]))
     gradients = dx, dstates[:, 0], dWx, dWh, db
     return gradients if c0 is None else (*gradients, dprev_c[:, 0])
 
