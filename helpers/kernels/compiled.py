@@ -1,4 +1,4 @@
-"""The LSTM's loops in C++, for those who have a compiler: lstm_loops.cpp, built when asked for.
+"""The LSTM's loops in C++, for those who have a compiler: lstm_compiled.cpp, built when asked for.
 
 The loops in lstm.py are the ones to read, and these must equal them.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-SOURCE = Path(__file__).with_name("lstm_loops.cpp")
+SOURCE = Path(__file__).with_name("lstm_compiled.cpp")
 _in_use = []  # innermost last
 
 
@@ -55,7 +55,7 @@ def _load():
         os.environ["PATH"] = os.pathsep.join([ninja.BIN_DIR, path])
         threads = ["-fopenmp"] if sys.platform == "linux" else []
         return cpp_extension.load(
-            "lstm_loops", [str(SOURCE)], extra_cflags=["-O3", *threads, *vectors]
+            "lstm_compiled", [str(SOURCE)], extra_cflags=["-O3", *threads, *vectors]
         )
     except (RuntimeError, OSError, ImportError) as error:
         reason = str(error).strip().partition("\n")[0]

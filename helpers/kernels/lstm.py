@@ -7,13 +7,12 @@ NumPy arrays or torch tensors of one float dtype.
 
 from helpers.kernels.arguments import check_arguments
 from helpers.kernels.columns import (
-    by_columns,
-    by_rows,
     empty_by_columns,
     flat_columns,
-    in_memory,
-    project,
+    projected_by_columns,
     timesteps,
+    to_columns,
+    to_rows,
     transposed,
 )
 from helpers.kernels.compiled import loops_for
@@ -128,22 +127,18 @@ def lstm_forward(x, h0, Wx, Wh, b, c0=None):
         x=(x, "N T D"), h0=(h0, "N H"), Wx=(Wx, "D 4H"), Wh=(Wh, "H 4H"), b=(b, "4H"),
         **({} if c0 is None else {"c0": (c0, "N H")}),
     )  # fmt: skip
-    N, T, H = (sizes[letter] for letter in "NTH")
-    x = by_columns(xp, x)
-    gates = empty_by_columns(xp, (N, T, 4 * H), x)
-    h, c = (empty_by_columns(xp, (N, T + 1, H), h0) for _ in range(2))
+    if loops := loops_for(x):
+        return loops.forward(x, h0, Wx, Wh, b, c0)
+    N, T, D, H = (sizes[letter] for letter in "NTDH")
+    states = (empty_by_columns(xp, (N, *shape), x) for shape in ((T, D), (T + 1, H), (T + 1, H)))
+    inputs, h, c = states
+    to_columns(xp, x, out=inputs)
+    gates = projected_by_columns(xp, inputs, Wx, b)  # x Wx + b at first
     h[:, 0], c[:, 0] = h0, 0 if c0 is None else c0
     tanh_c = xp.empty_like(c[:, 1:])  # (N, T, H)
     W = narrowed(transposed(Wh))  # (4H, H)
-    loops = loops_for(h)
-    if not loops or W.dtype != Wx.dtype:
-        project(xp, x, Wx, b, out=gates)  # x Wx + b at first
-    if loops:
-        states = map(in_memory, (gates, x, h, c, tanh_c))
-        loops.forward(*states, transposed(Wx), W, b)
-    else:
-        _forward_loop(gates, W, h, c, tanh_c)
-    return by_rows(xp, h[:, 1:]), (x, c0, Wx, Wh, gates, c, tanh_c, h)
+    _forward_loop(gates, W, h, c, tanh_c)
+    return to_rows(xp, h[:, 1:]), (inputs, c0, Wx, Wh, gates, c, tanh_c, h)
 
 
 def _forward_loop(gates, W, h, c, tanh_c):
@@ -180,24 +175,18 @@ def lstm_backward(dh, cache):
     """
     x, c0, Wx, Wh, gates, c, tanh_c, h = cache  # h and c with their initial states
     xp, sizes = check_arguments(gates=(gates, "N T 4H"), dh=(dh, "N T H"))
+    if loops := loops_for(h):
+        return tuple(loops.backward(dh, *cache))
     N, T = sizes["N"], sizes["T"]
-    dstates = xp.zeros_like(h)  # (N, T + 1, H), of h0 first
-    dstates[:, 1:] = by_columns(xp, dh)
+    dstates = xp.empty_like(h)  # (N, T + 1, H), of h0 first
+    dstates[:, 0] = 0
+    to_columns(xp, dh, out=dstates[:, 1:])
     dprev_c = xp.zeros_like(c[:, :1])  # (N, 1, H)
-    W = narrowed(Wh)
-    loops = loops_for(h)
-    if loops:
-        da, dx = xp.empty_like(gates), xp.empty_like(x)
-        loops.backward(*map(in_memory, (da, dx, gates, c, tanh_c, dstates, dprev_c)), Wx, W)
-    else:
-        da, slope_c = lstm_slopes(xp, gates, c[:, :-1], h[:, 1:], tanh_c)  # da: slopes at first
-        _backward_loop(da, slope_c, blocks(gates)[1], dstates, dprev_c, W)
+    da, slope_c = lstm_slopes(xp, gates, c[:, :-1], h[:, 1:], tanh_c)  # da: slopes at first
+    _backward_loop(da, slope_c, blocks(gates)[1], dstates, dprev_c, narrowed(Wh))
     flat = flat_columns(xp, da)  # (4H, T N)
     db, flat = xp.sum(flat, axis=1), narrowed(flat)
-    if loops and W.dtype == Wx.dtype:
-        dx = by_rows(xp, dx)
-    else:
-        dx = xp.reshape(flat.T @ Wx.T, (T, N, Wx.shape[0])).swapaxes(0, 1)
+    dx = xp.reshape(flat.T @ Wx.T, (T, N, Wx.shape[0])).swapaxes(0, 1)
     dWx, dWh = (narrowed(flat_columns(xp, each)) @ flat.T for each in (x, h[:, :-1]))
     gradients = dx, dstates[:, 0], dWx, dWh, db
     return gradients if c0 is None else (*gradients, dprev_c[:, 0])
