@@ -10,7 +10,7 @@ from benchmarks import loops
 from benchmarks.timing import REST, rows
 from benchmarks.twin import AttentionTwin
 from helpers import kernels
-from helpers.kernels.compiled import compiled_loops
+from helpers.kernels.compiled import compiled_lstm
 from helpers.layers import LSTM, RNN, AttentionLSTM, to_torch
 
 SIZES = [(64, 16, 256, 512), (128, 16, 256, 512), (32, 17, 128, 256), (128, 30, 512, 512)]
@@ -32,33 +32,33 @@ def measure(peaks, sizes=SIZES, repetitions=7, device="cpu"):
             steps = training_steps(kind, (N, T, D, H), device)
             flops = products(kind, N, T, D, H)
             if compiled and kind == "LSTM":
-                steps |= with_compiled_loops(steps)
+                steps |= with_compiled_lstm(steps)
             yield from rows(kind, size, steps, turns, "torch.nn, float32", flops, peaks)
         if device == "cpu":
             steps = numpy_steps(N, T, D, H)
             size = f"N={N} T={T} D={D} H={H}"
             flops = products("LSTM", N, T, D, H)
             if compiled:
-                steps |= with_compiled_loops(steps)
+                steps |= with_compiled_lstm(steps)
             yield from rows("LSTM", size, steps, turns, "textbook, NumPy", flops, peaks,
                            warm_up=0, rest=REST)  # fmt: skip
 
 
 def can_compile():
-    """Tell whether the LSTM's loops in C++ can be had, and say why if not."""
+    """Tell whether the LSTM in C++ can be had, and say why if not."""
     try:
-        with compiled_loops():
+        with compiled_lstm():
             return True
     except RuntimeError as error:
-        print(f"without the LSTM's compiled loops: {error}", file=sys.stderr)
+        print(f"without the compiled LSTM: {error}", file=sys.stderr)
         return False
 
 
-def with_compiled_loops(steps):
-    """Return our own variants among `steps` once more, with the loops in C++."""
+def with_compiled_lstm(steps):
+    """Return our own variants among `steps` once more, with the LSTM in C++."""
 
     def compiled(step):
-        with compiled_loops():
+        with compiled_lstm():
             return step()
 
     return {

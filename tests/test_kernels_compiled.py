@@ -1,3 +1,4 @@
+import contextlib
 import shutil
 import sys
 import sysconfig
@@ -11,7 +12,7 @@ from test_kernels_lstm import SIZES, repeated_step
 from benchmarks import cells
 from helpers.checks import check_norm
 from helpers.kernels import compiled, lstm_backward, lstm_forward
-from helpers.kernels.compiled import compiled_loops
+from helpers.kernels.compiled import compiled_lstm
 from helpers.layers import lstm
 
 HEADER = Path(sysconfig.get_paths()["include"]) / "Python.h"
@@ -29,13 +30,13 @@ def arrays(N, T, D, H):
 
 @needs_a_compiler
 @pytest.mark.parametrize("convert", [np.float32, lambda array: torch.tensor(array).float()])
-@pytest.mark.parametrize("sizes", SIZES)
-def test_compiled_loops_equal_the_repeated_step(sizes, convert, monkeypatch):
+@pytest.mark.parametrize("sizes", [*SIZES, (3, 2, 1, 70), (33, 2, 5, 600)])
+def test_the_compiled_lstm_equals_the_repeated_step(sizes, convert, monkeypatch):
     *inputs, dh = arrays(*sizes)
     expected = repeated_step(*inputs, dh)
     monkeypatch.setattr("helpers.kernels.lstm._forward_loop", None)  # is not what runs
     monkeypatch.setattr("helpers.kernels.lstm._backward_loop", None)
-    with compiled_loops():
+    with compiled_lstm():
         h, cache = lstm_forward(*map(convert, inputs))
         found = h, *lstm_backward(convert(dh), cache)
     names = ("h", "dx", "dh0", "dWx", "dWh", "db")
@@ -44,7 +45,32 @@ def test_compiled_loops_equal_the_repeated_step(sizes, convert, monkeypatch):
 
 
 @needs_a_compiler
-def test_compiled_loops_give_the_same_cache_and_the_gradient_of_c0():
+@pytest.mark.parametrize("autocast", [False, True])
+def test_each_backward_pass_takes_the_other_s_cache(autocast):
+    inputs = [torch.tensor(array).float() for array in arrays(10, 4, 5, 640)]
+    *inputs, dh = *inputs[:-1], torch.full((10, 640), 0.3), inputs[-1]
+    tolerance = 1e-2 if autocast else 1e-5
+
+    def run(forward_compiled, backward_compiled):
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            with compiled_lstm() if forward_compiled else contextlib.nullcontext():
+                h, cache = lstm_forward(*inputs)
+            with compiled_lstm() if backward_compiled else contextlib.nullcontext():
+                return cache, (h, *lstm_backward(dh, cache))
+
+    caches, expected = run(False, False)
+    names = ("h", "dx", "dh0", "dWx", "dWh", "db", "dc0")
+    for ways in ((True, True), (True, False), (False, True)):
+        cache, found = run(*ways)
+        for name, one, other in zip(names, found, expected, strict=True):
+            check_norm(f"{name}, compiled: {ways}", one.float(), other.float(), tolerance)
+        for one, other in zip(cache, caches, strict=True):
+            assert one.shape == other.shape
+            check_norm("cache", one.float(), other.float(), tolerance)
+
+
+@needs_a_compiler
+def test_autograd_gets_the_gradients():
     inputs = [torch.tensor(array).float().requires_grad_() for array in arrays(3, 4, 5, 6)[:-1]]
     inputs.append(torch.full((3, 6), 0.3, requires_grad=True))
 
@@ -53,42 +79,56 @@ def test_compiled_loops_give_the_same_cache_and_the_gradient_of_c0():
         return h, *torch.autograd.grad(h.square().sum(), inputs)
 
     expected = run()
-    with torch.no_grad():
-        _, caches = lstm_forward(*inputs)
-    with compiled_loops():
+    with compiled_lstm():
         for one, other in zip(run(), expected, strict=True):
             check_norm("compiled", one, other, 1e-5)
-        with torch.no_grad():
-            _, found = lstm_forward(*inputs)
-    for one, other in zip(found, caches, strict=True):
-        check_norm("cache", one, other, 1e-5)
+        with pytest.raises(RuntimeError, match="autograd cannot follow"):
+            lstm_forward(*inputs)
 
 
 @needs_a_compiler
-def test_inside_autocast_compiled_products_are_narrow():
-    *inputs, _ = arrays(3, 4, 5, 40)
+@pytest.mark.parametrize("shape", [(0, 3, 4), (2, 0, 4), (2, 3, 0)])
+def test_no_examples_no_timesteps_or_no_inputs(shape):
+    N, T, D = shape
+    inputs = torch.ones(shape), torch.ones(N, 5), torch.ones(D, 20), torch.ones(5, 20)
+    with compiled_lstm():
+        h, cache = lstm_forward(*inputs, torch.zeros(20))
+        gradients = lstm_backward(torch.ones(N, T, 5), cache)
+    expected, cache = lstm_forward(*inputs, torch.zeros(20))
+    for one, other in zip(
+        (h, *gradients), (expected, *lstm_backward(torch.ones(N, T, 5), cache)), strict=True
+    ):
+        torch.testing.assert_close(one, other)
+
+
+@needs_a_compiler
+@pytest.mark.parametrize(("sizes", "narrow"), [((3, 4, 5, 40), False), ((12, 4, 5, 640), True)])
+def test_inside_autocast_large_products_are_narrow(sizes, narrow):
+    *inputs, _ = arrays(*sizes)
     expected, _ = lstm_forward(*inputs)
     given = [torch.tensor(array).float() for array in inputs]
-    with compiled_loops(), torch.autocast("cpu", torch.bfloat16):
+    with compiled_lstm(), torch.autocast("cpu", torch.bfloat16):
         h, cache = lstm_forward(*given)
-        lstm_backward(torch.ones_like(h), cache)
+        gradients = lstm_backward(torch.ones_like(h), cache)
     error = (h.double() - torch.tensor(expected)).norm() / np.linalg.norm(expected)
-    assert h.dtype == torch.float32 and 1e-4 < error < 2e-2
+    assert h.dtype == torch.float32
+    assert 1e-4 < error < 2e-2 if narrow else error < 1e-6
+    assert gradients[2].dtype == gradients[3].dtype == torch.bfloat16  # products outside the loop
 
 
 @needs_a_compiler
 def test_float64_stays_with_python():
-    with compiled_loops():
-        assert compiled.loops_for(torch.ones(2, 3, 4)) is not None
-        assert compiled.loops_for(torch.ones(2, 3, 4).double()) is None
-        assert compiled.loops_for(np.ones((2, 3, 4), np.float32)) is None
-    assert compiled.loops_for(torch.ones(2, 3, 4)) is None
+    with compiled_lstm():
+        assert compiled.compiled_lstm_for(torch.ones(2, 3, 4)) is not None
+        assert compiled.compiled_lstm_for(torch.ones(2, 3, 4).double()) is None
+        assert compiled.compiled_lstm_for(np.ones((2, 3, 4), np.float32)) is None
+    assert compiled.compiled_lstm_for(torch.ones(2, 3, 4)) is None
 
 
 @needs_a_compiler
 def test_the_benchmark_s_compiled_variants_compute_the_same():
     steps = cells.numpy_steps(3, 4, 6, 5)
-    (name, step), *others = cells.with_compiled_loops(steps).items()
+    (name, step), *others = cells.with_compiled_lstm(steps).items()
     assert name == "ours compiled, NumPy" and not others and cells.can_compile()
     for one, other in zip(step(), steps["ours, NumPy"](), strict=True):
         check_norm("compiled", one, other, 1e-5)
@@ -101,9 +141,9 @@ def test_what_cannot_be_compiled_is_told_in_a_line(monkeypatch, tmp_path, capsys
     monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path))
     compiled._load.cache_clear()
     try:
-        with pytest.raises(RuntimeError, match="could not be compiled: .+$"), compiled_loops():
+        with pytest.raises(RuntimeError, match="could not be compiled: .+$"), compiled_lstm():
             pass
         assert not cells.can_compile()
     finally:
         compiled._load.cache_clear()
-    assert capsys.readouterr().err.startswith("without the LSTM's compiled loops: ")
+    assert capsys.readouterr().err.startswith("without the compiled LSTM: ")

@@ -17,42 +17,34 @@ def empty_by_columns(xp, shape, like):
     return xp.permute_dims(memory, (2, 0, 1))
 
 
-def to_columns(xp, sequence, out):
-    """Copy a sequence (N, T, F) into `out`, of the same shape, which lies by columns."""
-    N, T, F = sequence.shape
-    # as a matrix: libraries transpose those sooner
-    xp.reshape(in_memory(out), (T * F, N))[...] = xp.reshape(sequence, (N, T * F)).T
-
-
-def to_rows(xp, sequence):
-    """Copy a sequence (N, T, F) that lies by columns into memory that goes by its last axis."""
-    N, T, F = sequence.shape
-    return xp.reshape(transposed(xp.reshape(in_memory(sequence), (T * F, N))), (N, T, F))
-
-
-def transposed(matrix):
-    """Copy a matrix (M, N) into memory by its columns. Returns: (N, M)"""
-    if compat.is_torch_array(matrix):
-        return matrix.T.clone(memory_format=compat.array_namespace(matrix).contiguous_format)
-    return matrix.T.copy(order="C")
-
-
-def projected_by_columns(xp, x, W, b):
+def projected_by_columns(xp, x, W, b, shape):
     """Compute x W + b for all timesteps in one product.
 
-    Inputs: x (N, T, D), by columns; W (D, M); b (M,). Returns: (N, T, M), by columns
+    Inputs: x (T N, D), W (D, M), b (M,), shape (N, T, M). Returns: (N, T, M), by columns
     """
-    N, T, _ = x.shape
-    M = W.shape[1]
-    out = empty_by_columns(xp, (N, T, M), x)
-    add(xp.reshape(W.T @ flat_columns(xp, x), (M, T, N)).swapaxes(0, 2), b, out=out)
+    N, T, M = shape
+    out = empty_by_columns(xp, shape, x)
+    add(xp.reshape(W.T @ x.T, (M, T, N)).swapaxes(0, 2), b, out=out)
     return out
+
+
+def flat_rows(xp, sequence):
+    """Copy a sequence (N, T, F) into the rows of a matrix. Returns: (T N, F)"""
+    N, T, F = sequence.shape
+    return xp.reshape(xp.permute_dims(sequence, (1, 0, 2)), (T * N, F))
 
 
 def flat_columns(xp, sequence):
     """Copy a sequence (N, T, F) into the columns of a matrix. Returns: (F, T N)"""
     N, T, F = sequence.shape
     return xp.reshape(xp.permute_dims(sequence, (2, 1, 0)), (F, T * N))
+
+
+def by_rows(array):
+    """Copy an array into memory that goes by its last axis. Returns: of the same shape"""
+    if compat.is_torch_array(array):
+        return array.clone(memory_format=compat.array_namespace(array).contiguous_format)
+    return array.copy(order="C")
 
 
 def in_memory(sequence):

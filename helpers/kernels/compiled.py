@@ -1,6 +1,6 @@
-"""The LSTM's loops in C++, for those who have a compiler: lstm_compiled.cpp, built when asked for.
+"""The LSTM's kernels in C++, for those who have a compiler: lstm.cpp, built when asked for.
 
-The loops in lstm.py are the ones to read, and these must equal them.
+The kernels in lstm.py are the ones to read, and these must equal them.
 """
 
 import contextlib
@@ -11,13 +11,13 @@ from pathlib import Path
 
 import torch
 
-SOURCE = Path(__file__).with_name("lstm_compiled.cpp")
+SOURCE = Path(__file__).with_name("lstm.cpp")
 _in_use = []  # innermost last
 
 
 @contextlib.contextmanager
-def compiled_loops():
-    """Run the LSTM's loops in C++ where they can be: for float32 on the CPU.
+def compiled_lstm():
+    """Run `lstm_forward` and `lstm_backward` in C++ where that is possible: float32 on the CPU.
 
     The first use on a machine compiles them, in a quarter of a minute; torch keeps the result.
     https://docs.pytorch.org/docs/stable/cpp_extension.html
@@ -31,13 +31,10 @@ def compiled_loops():
         _in_use.pop()
 
 
-def loops_for(states):
-    """Return the compiled loops if they are in use and fit, else None.
-
-    Inputs: states: (N, T + 1, H)
-    """
-    fit = isinstance(states, torch.Tensor) and states.device.type == "cpu"
-    return _in_use[-1] if _in_use and fit and states.dtype == torch.float32 else None
+def compiled_lstm_for(x):
+    """Return the compiled module if it is in use and can take x, of any shape, else None."""
+    fits = isinstance(x, torch.Tensor) and x.device.type == "cpu" and x.dtype == torch.float32
+    return _in_use[-1] if _in_use and fits else None
 
 
 @functools.cache
@@ -55,10 +52,10 @@ def _load():
         os.environ["PATH"] = os.pathsep.join([ninja.BIN_DIR, path])
         threads = ["-fopenmp"] if sys.platform == "linux" else []
         return cpp_extension.load(
-            "lstm_compiled", [str(SOURCE)], extra_cflags=["-O3", *threads, *vectors]
+            "captioning_lstm", [str(SOURCE)], extra_cflags=["-O3", *threads, *vectors]
         )
     except (RuntimeError, OSError, ImportError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise RuntimeError(f"the loops in C++ could not be compiled: {reason}") from error
+        raise RuntimeError(f"the LSTM in C++ could not be compiled: {reason}") from error
     finally:
         os.environ["PATH"] = path

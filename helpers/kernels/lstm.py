@@ -7,15 +7,14 @@ NumPy arrays or torch tensors of one float dtype.
 
 from helpers.kernels.arguments import check_arguments
 from helpers.kernels.columns import (
+    by_rows,
     empty_by_columns,
     flat_columns,
+    flat_rows,
     projected_by_columns,
     timesteps,
-    to_columns,
-    to_rows,
-    transposed,
 )
-from helpers.kernels.compiled import loops_for
+from helpers.kernels.compiled import compiled_lstm_for
 from helpers.kernels.inplace import (
     blocks,
     lstm_slopes,
@@ -127,18 +126,18 @@ def lstm_forward(x, h0, Wx, Wh, b, c0=None):
         x=(x, "N T D"), h0=(h0, "N H"), Wx=(Wx, "D 4H"), Wh=(Wh, "H 4H"), b=(b, "4H"),
         **({} if c0 is None else {"c0": (c0, "N H")}),
     )  # fmt: skip
-    if loops := loops_for(x):
-        return loops.forward(x, h0, Wx, Wh, b, c0)
-    N, T, D, H = (sizes[letter] for letter in "NTDH")
-    states = (empty_by_columns(xp, (N, *shape), x) for shape in ((T, D), (T + 1, H), (T + 1, H)))
-    inputs, h, c = states
-    to_columns(xp, x, out=inputs)
-    gates = projected_by_columns(xp, inputs, Wx, b)  # x Wx + b at first
+    if compiled := compiled_lstm_for(x):
+        return compiled.forward(x, h0, Wx, Wh, b, c0)
+    N, T, H = (sizes[letter] for letter in "NTH")
+    x = flat_rows(xp, x)  # (T N, D)
+    gates = projected_by_columns(xp, x, Wx, b, (N, T, 4 * H))  # x Wx + b at first
+    h, c = (empty_by_columns(xp, (N, T + 1, H), h0) for _ in range(2))
     h[:, 0], c[:, 0] = h0, 0 if c0 is None else c0
     tanh_c = xp.empty_like(c[:, 1:])  # (N, T, H)
-    W = narrowed(transposed(Wh))  # (4H, H)
+    Wh = narrowed(Wh)
+    W = by_rows(Wh.T)  # (4H, H)
     _forward_loop(gates, W, h, c, tanh_c)
-    return to_rows(xp, h[:, 1:]), (inputs, c0, Wx, Wh, gates, c, tanh_c, h)
+    return by_rows(h[:, 1:]), (x, c0, Wx, Wh, gates, c, tanh_c, h)
 
 
 def _forward_loop(gates, W, h, c, tanh_c):
@@ -175,19 +174,18 @@ def lstm_backward(dh, cache):
     """
     x, c0, Wx, Wh, gates, c, tanh_c, h = cache  # h and c with their initial states
     xp, sizes = check_arguments(gates=(gates, "N T 4H"), dh=(dh, "N T H"))
-    if loops := loops_for(h):
-        return tuple(loops.backward(dh, *cache))
+    if compiled := compiled_lstm_for(h):
+        return tuple(compiled.backward(dh, *cache))
     N, T = sizes["N"], sizes["T"]
-    dstates = xp.empty_like(h)  # (N, T + 1, H), of h0 first
-    dstates[:, 0] = 0
-    to_columns(xp, dh, out=dstates[:, 1:])
+    dstates = xp.zeros_like(h)  # (N, T + 1, H), of h0 first
+    dstates[:, 1:] = dh
     dprev_c = xp.zeros_like(c[:, :1])  # (N, 1, H)
     da, slope_c = lstm_slopes(xp, gates, c[:, :-1], h[:, 1:], tanh_c)  # da: slopes at first
-    _backward_loop(da, slope_c, blocks(gates)[1], dstates, dprev_c, narrowed(Wh))
+    _backward_loop(da, slope_c, blocks(gates)[1], dstates, dprev_c, Wh)
     flat = flat_columns(xp, da)  # (4H, T N)
     db, flat = xp.sum(flat, axis=1), narrowed(flat)
     dx = xp.reshape(flat.T @ Wx.T, (T, N, Wx.shape[0])).swapaxes(0, 1)
-    dWx, dWh = (narrowed(flat_columns(xp, each)) @ flat.T for each in (x, h[:, :-1]))
+    dWx, dWh = x.T @ flat.T, narrowed(flat_columns(xp, h[:, :-1])) @ flat.T
     gradients = dx, dstates[:, 0], dWx, dWh, db
     return gradients if c0 is None else (*gradients, dprev_c[:, 0])
 

@@ -1,0 +1,188 @@
+// lstm_forward and lstm_backward of lstm.py once more, for float32 on the CPU. In a timestep each
+// thread takes some hidden units: their products and then, while these are in its cache, their
+// elementwise work. Sequences lie by columns, (T, F, N), and gates in the blocks i, f, o, g.
+#include <ATen/Parallel.h>
+#include <ATen/autocast_mode.h>
+#include <ATen/cpu/vec/vec.h>
+#include <ATen/native/CPUBlas.h>
+#include <torch/extension.h>
+
+using at::Tensor;
+using Floats = at::vec::Vectorized<float>;
+using Cache =  // x, c0, Wx, Wh, gates, c, tanh_c, h, as in lstm.py
+    std::tuple<Tensor, std::optional<Tensor>, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor>;
+
+// Call work(unit, units) on every core, each time for a share of H hidden units.
+template <typename Work>
+void share(int64_t H, Work work) {
+  at::parallel_for(0, H, 16, [&](int64_t begin, int64_t end) { work(begin, end - begin); });
+}
+
+// Call step(k, n) for n numbers from k on, as many as fit a register, until all are done.
+template <typename Step>
+void in_vectors(int64_t size, Step step) {
+  for (int64_t k = 0; k < size; k += Floats::size())
+    step(k, std::min<int64_t>(Floats::size(), size - k));
+}
+
+// Point to row f of timestep t in a sequence (T, F, N).
+float* at_row(const Tensor& sequence, int64_t t, int64_t f) {
+  return sequence.data_ptr<float>() + (t * sequence.size(1) + f) * sequence.size(2);
+}
+
+// out (rows, N) = W x, or += it, with some rows of W (M, K) and x (K, N), on this core. K goes in
+// pieces, because oneDNN's own loop over a long one leaves the cache.
+void multiply(float* out, const Tensor& W, int64_t row, int64_t rows, const float* x, int64_t N,
+              bool add) {
+  const int64_t K = W.size(1), piece = 512;
+  const float* from = W.data_ptr<float>() + row * K;
+  for (int64_t k = 0; k < K && rows * N > 0; k += piece)
+    at::native::cpublas::brgemm(rows, N, std::min(piece, K - k), K, N, N, add || k, from + k,
+                                x + k * N, out);
+}
+
+bool in_autocast() { return at::autocast::is_autocast_enabled(at::kCPU); }
+
+Tensor narrowed(const Tensor& x) { return x.to(at::autocast::get_autocast_dtype(at::kCPU)); }
+
+// Whether autocast narrows the products of the loop. Those of a narrow dtype are torch's, and
+// small ones are done here in float32 before torch has found how.
+bool narrows(int64_t N, int64_t H) { return in_autocast() && N * H * H > 3 << 20; }
+
+// Fill out (N, M) from matrix (M, N).
+void transpose(Tensor matrix, const Tensor& out) {
+  matrix = matrix.contiguous();
+  const int64_t M = matrix.size(0), N = matrix.size(1), tile = 64;
+  const float* from = matrix.data_ptr<float>();
+  float* to = out.data_ptr<float>();
+  at::parallel_for(0, N, tile, [&](int64_t begin, int64_t end) {
+    for (int64_t n = begin; n < end; n += tile)
+      for (int64_t m = 0; m < M; m += tile)
+        at::vec::transpose_mxn<float>(from + m * N + n, N, to + n * M + m, M,
+                                      std::min(tile, M - m), std::min(tile, end - n));
+  });
+}
+
+Tensor transposed(const Tensor& matrix) {
+  Tensor out = at::empty({matrix.size(1), matrix.size(0)}, matrix.options());
+  transpose(matrix, out);
+  return out;
+}
+
+Tensor from_memory(const Tensor& array) { return array.permute({2, 0, 1}); }  // as (N, T, F)
+
+Tensor in_memory(const Tensor& sequence) { return sequence.permute({1, 2, 0}).contiguous(); }
+
+Tensor flat_columns(const Tensor& array) { return array.transpose(0, 1).flatten(1); }  // (F, T N)
+
+std::tuple<Tensor, Cache> forward(const Tensor& x, const Tensor& h0, const Tensor& Wx,
+                                  const Tensor& Wh, const Tensor& b,
+                                  const std::optional<Tensor>& c0) {
+  for (const Tensor& each : {x, h0, Wx, Wh, b, c0.value_or(h0)})
+    TORCH_CHECK(!at::GradMode::is_enabled() || !each.requires_grad(),
+                "autograd cannot follow the compiled LSTM: see helpers.layers");
+  const at::NoGradGuard no_grad;
+  const int64_t N = x.size(0), T = x.size(1), D = x.size(2), H = h0.size(1), M = H * N;
+  Tensor inputs = at::empty({T, D, N}, x.options()), gates = at::empty({T, 4 * H, N}, x.options());
+  Tensor h = at::empty({T + 1, H, N}, x.options()), c = at::empty_like(h);
+  Tensor tanh_c = at::empty({T, H, N}, x.options());
+  transpose(x.reshape({N, T * D}), inputs);
+  h[0].copy_(h0.t());
+  c0 ? c[0].copy_(c0->t()) : c[0].zero_();
+  const bool narrow = narrows(N, H);
+  const Tensor W = narrow ? narrowed(transposed(Wh)) : transposed(Wh), WxT = transposed(Wx);
+  const Tensor bias = b.contiguous();
+  if (narrow) {
+    const Tensor projected = at::mm(WxT, flat_columns(inputs)).view({4 * H, T, N});
+    at::add_out(gates, projected.transpose(0, 1), bias.view({4 * H, 1}));
+  }
+  const Floats one(1);
+  for (int64_t t = 0; t < T; t++) {
+    if (narrow) gates[t].add_(at::mm(W, narrowed(h[t])));
+    share(H, [&](int64_t unit, int64_t units) {
+      float *a = at_row(gates, t, unit), *next_h = at_row(h, t + 1, unit);
+      float *prev_c = at_row(c, t, unit), *next_c = at_row(c, t + 1, unit);
+      float* tanh = at_row(tanh_c, t, unit);
+      for (int64_t gate = 0; gate < 4 && !narrow; gate++) {
+        const int64_t row = gate * H + unit;
+        float* out = a + gate * M;
+        for (int64_t k = 0; k < units; k++)
+          std::fill_n(out + k * N, N, bias.data_ptr<float>()[row + k]);
+        multiply(out, WxT, row, units, at_row(inputs, t, 0), N, true);
+        multiply(out, W, row, units, at_row(h, t, 0), N, true);
+      }
+      in_vectors(units * N, [&](int64_t k, int64_t n) {
+        auto sigmoid = [&](float* x) {
+          Floats z = one / (one + Floats::loadu(x, n).neg().exp());
+          z.store(x, n);
+          return z;
+        };
+        Floats i = sigmoid(a + k), f = sigmoid(a + M + k), o = sigmoid(a + 2 * M + k);
+        Floats g = Floats::loadu(a + 3 * M + k, n).tanh();
+        g.store(a + 3 * M + k, n);
+        Floats next = f * Floats::loadu(prev_c + k, n) + i * g, tanh_next = next.tanh();
+        next.store(next_c + k, n);
+        tanh_next.store(tanh + k, n);
+        (o * tanh_next).store(next_h + k, n);
+      });
+    });
+  }
+  const Tensor rows = x.transpose(0, 1).reshape({T * N, D});
+  return {transposed(h.slice(0, 1).view({T * H, N})).view({N, T, H}),
+          {rows, c0, Wx, Wh, from_memory(gates), from_memory(c), from_memory(tanh_c),
+           from_memory(h)}};
+}
+
+std::vector<Tensor> backward(const Tensor& dh, const Tensor& x, const std::optional<Tensor>& c0,
+                             const Tensor& Wx, const Tensor& Wh, Tensor gates, Tensor c,
+                             Tensor tanh_c, Tensor h) {
+  const at::NoGradGuard no_grad;
+  gates = in_memory(gates), c = in_memory(c), tanh_c = in_memory(tanh_c), h = in_memory(h);
+  const int64_t N = dh.size(0), T = dh.size(1), D = x.size(1), H = dh.size(2), M = H * N;
+  const Tensor da = at::empty_like(gates), dx = at::empty({T, D, N}, x.options());
+  const Tensor dstates = at::empty_like(h), dc = at::zeros({1, H, N}, h.options());
+  dstates[0].zero_();
+  transpose(dh.reshape({N, T * H}), dstates.slice(0, 1));
+  const bool narrow = narrows(N, H);
+  const Tensor W = narrow ? narrowed(Wh) : Wh.contiguous(), inputs_W = Wx.contiguous();
+  const Floats one(1);
+  for (int64_t t = T; t >= 0; t--) {  // of h[t], and then of what made it
+    if (narrow && t < T) dstates[t].add_(at::mm(W, narrowed(da[t])));
+    share(H, [&](int64_t unit, int64_t units) {
+      float* dnext_h = at_row(dstates, t, unit);
+      if (!narrow && t < T) {
+        const int64_t row = D * unit / H, rows = D * (unit + units) / H - row;  // of x likewise
+        multiply(dnext_h, W, unit, units, at_row(da, t, 0), N, true);
+        multiply(at_row(dx, t, row), inputs_W, row, rows, at_row(da, t, 0), N, false);
+      }
+      if (t == 0) return;
+      float *a = at_row(gates, t - 1, unit), *out = at_row(da, t - 1, unit);
+      float *prev_c = at_row(c, t - 1, unit), *tanh = at_row(tanh_c, t - 1, unit);
+      float* dcell = at_row(dc, 0, unit);
+      in_vectors(units * N, [&](int64_t k, int64_t n) {
+        auto load = [&](float* x) { return Floats::loadu(x + k, n); };
+        Floats i = load(a), f = load(a + M), o = load(a + 2 * M), g = load(a + 3 * M);
+        Floats tanh_next = load(tanh), dh = load(dnext_h);
+        Floats dnext_c = load(dcell) + dh * o * (one - tanh_next * tanh_next);
+        (dnext_c * g * i * (one - i)).store(out + k, n);
+        (dnext_c * load(prev_c) * f * (one - f)).store(out + M + k, n);
+        (dh * tanh_next * o * (one - o)).store(out + 2 * M + k, n);
+        (dnext_c * i * (one - g * g)).store(out + 3 * M + k, n);
+        (dnext_c * f).store(dcell + k, n);
+      });
+    });
+  }
+  const Tensor flat = flat_columns(da), factor = in_autocast() ? narrowed(flat) : flat;
+  std::vector<Tensor> gradients = {
+      narrow ? at::mm(factor.t(), Wx.t()).view({T, N, D}).transpose(0, 1)
+             : transposed(dx.view({T * D, N})).view({N, T, D}),
+      dstates[0].t(), at::mm(x.t(), factor.t()),
+      at::mm(flat_columns(h.slice(0, 0, T)), factor.t()), flat.sum(1)};
+  if (c0) gradients.push_back(dc[0].t());
+  return gradients;
+}
+
+PYBIND11_MODULE(TORCH_EXTENSION_NAME, m) {
+  m.def("forward", &forward, pybind11::call_guard<pybind11::gil_scoped_release>());
+  m.def("backward", &backward, pybind11::call_guard<pybind11::gil_scoped_release>());
+}
