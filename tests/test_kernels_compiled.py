@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from test_costs import training_step
 from test_kernels_lstm import SIZES, repeated_step
 
 from benchmarks import cells
 from helpers.checks import check_norm
 from helpers.kernels import compiled, lstm_backward, lstm_forward
 from helpers.kernels.compiled import compiled_lstm
-from helpers.layers import lstm
+from helpers.layers import LSTM, lstm
 
 HEADER = Path(sysconfig.get_paths()["include"]) / "Python.h"
 needs_a_compiler = pytest.mark.skipif(
@@ -114,6 +115,12 @@ def test_inside_autocast_large_products_are_narrow(sizes, narrow):
     assert h.dtype == torch.float32
     assert 1e-4 < error < 2e-2 if narrow else error < 1e-6
     assert gradients[2].dtype == gradients[3].dtype == torch.bfloat16  # products outside the loop
+
+
+@needs_a_compiler
+def test_the_compiled_loop_calls_nothing_of_torch_s():
+    with compiled_lstm():
+        assert training_step(LSTM, 4) == training_step(LSTM, 14)
 
 
 @needs_a_compiler

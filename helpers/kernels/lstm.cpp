@@ -45,8 +45,8 @@ bool in_autocast() { return at::autocast::is_autocast_enabled(at::kCPU); }
 
 Tensor narrowed(const Tensor& x) { return x.to(at::autocast::get_autocast_dtype(at::kCPU)); }
 
-// Whether autocast narrows the products of the loop. Those of a narrow dtype are torch's, and
-// small ones are done here in float32 before torch has found how.
+// Whether autocast narrows the products of the loop. Narrow ones are torch's, which takes 13 us to
+// find how; a small one is done here in float32 by then.
 bool narrows(int64_t N, int64_t H) { return in_autocast() && N * H * H > 3 << 20; }
 
 // Fill out (N, M) from matrix (M, N).
