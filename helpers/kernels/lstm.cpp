@@ -1,6 +1,7 @@
-// lstm_forward and lstm_backward of lstm.py once more, for float32 on the CPU. In a timestep each
-// thread takes some hidden units: their products and then, while these are in its cache, their
-// elementwise work. Sequences lie by columns, (T, F, N), and gates in the blocks i, f, o, g.
+// lstm_forward and lstm_backward of lstm.py once more, for float32 on the CPU: the same arguments,
+// the same cache. In a timestep each thread takes some hidden units: their products and then,
+// while these are in its cache, their elementwise work. Inside, sequences lie by columns: the
+// states of a timestep are (H, N), its gates (4H, N) in the blocks i, f, o, g.
 #include <ATen/Parallel.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/cpu/vec/vec.h>
@@ -39,8 +40,8 @@ Floats tanh(const Floats& x) {
   Floats p = at::vec::fmadd(y, Floats(-5.70498872745e-3f), Floats(2.06390887954e-2f));
   for (float coefficient : {-5.37397155531e-2f, 1.33314422036e-1f, -3.33332819422e-1f})
     p = at::vec::fmadd(p, y, Floats(coefficient));
-  const Floats far = one - Floats(2) / ((x + x).exp() + one);
-  return Floats::blendv(at::vec::fmadd(p * y, x, x), far, x.abs() > Floats(0.625f));
+  const Floats large = one - Floats(2) / ((x + x).exp() + one);
+  return Floats::blendv(at::vec::fmadd(p * y, x, x), large, x.abs() > Floats(0.625f));
 }
 
 // Point to row f of timestep t in a sequence (T, F, N).
@@ -67,10 +68,11 @@ Tensor narrowed(const Tensor& x) { return x.to(at::autocast::get_autocast_dtype(
 // find how; a small one is done here in float32 by then.
 bool narrows(int64_t N, int64_t H) { return in_autocast() && N * H * H > 3 << 20; }
 
-// Fill out (N, M) from matrix (M, N).
-void transpose(Tensor matrix, const Tensor& out) {
+// Copy a matrix (M, N) into the memory of its transpose. Returns: (N, M)
+Tensor transposed(Tensor matrix) {
   matrix = matrix.contiguous();
   const int64_t M = matrix.size(0), N = matrix.size(1), tile = 64;
+  Tensor out = at::empty({N, M}, matrix.options());
   const float* from = matrix.data_ptr<float>();
   float* to = out.data_ptr<float>();
   at::parallel_for(0, N, tile, [&](int64_t begin, int64_t end) {
@@ -79,11 +81,6 @@ void transpose(Tensor matrix, const Tensor& out) {
         at::vec::transpose_mxn<float>(from + m * N + n, N, to + n * M + m, M,
                                       std::min(tile, M - m), std::min(tile, end - n));
   });
-}
-
-Tensor transposed(const Tensor& matrix) {
-  Tensor out = at::empty({matrix.size(1), matrix.size(0)}, matrix.options());
-  transpose(matrix, out);
   return out;
 }
 
@@ -101,10 +98,10 @@ std::tuple<Tensor, Cache> forward(const Tensor& x, const Tensor& h0, const Tenso
                 "autograd cannot follow the compiled LSTM: see helpers.layers");
   const at::NoGradGuard no_grad;
   const int64_t N = x.size(0), T = x.size(1), D = x.size(2), H = h0.size(1), M = H * N;
-  Tensor inputs = at::empty({T, D, N}, x.options()), gates = at::empty({T, 4 * H, N}, x.options());
+  const Tensor inputs = transposed(x.reshape({N, T * D})).view({T, D, N});
+  Tensor gates = at::empty({T, 4 * H, N}, x.options()), out = at::empty({N, T, H}, x.options());
   Tensor h = at::empty({T + 1, H, N}, x.options()), c = at::empty_like(h);
   Tensor tanh_c = at::empty({T, H, N}, x.options());
-  transpose(x.reshape({N, T * D}), inputs);
   h[0].copy_(h0.t());
   c0 ? c[0].copy_(c0->t()) : c[0].zero_();
   const bool narrow = narrows(N, H);
@@ -122,11 +119,10 @@ std::tuple<Tensor, Cache> forward(const Tensor& x, const Tensor& h0, const Tenso
       float* tanh_t = at_row(tanh_c, t, unit);
       for (int64_t gate = 0; gate < 4 && !narrow; gate++) {
         const int64_t row = gate * H + unit;
-        float* out = a + gate * M;
         for (int64_t k = 0; k < units; k++)
-          std::fill_n(out + k * N, N, bias.data_ptr<float>()[row + k]);
-        multiply(out, WxT, row, units, at_row(inputs, t, 0), N, true);
-        multiply(out, W, row, units, at_row(h, t, 0), N, true);
+          std::fill_n(a + gate * M + k * N, N, bias.data_ptr<float>()[row + k]);
+        multiply(a + gate * M, WxT, row, units, at_row(inputs, t, 0), N, true);
+        multiply(a + gate * M, W, row, units, at_row(h, t, 0), N, true);
       }
       in_vectors(units * N, [&](int64_t k, int64_t n) {
         Floats i = sigmoid(a + k, n), f = sigmoid(a + M + k, n), o = sigmoid(a + 2 * M + k, n);
@@ -137,44 +133,47 @@ std::tuple<Tensor, Cache> forward(const Tensor& x, const Tensor& h0, const Tenso
         tanh_next.store(tanh_t + k, n);
         (o * tanh_next).store(next_h + k, n);
       });
+      at::vec::transpose_mxn<float>(next_h, N, at_row(out, 0, t) + unit, T * H, units, N);
     });
   }
   const Tensor rows = x.transpose(0, 1).reshape({T * N, D});
-  return {transposed(h.slice(0, 1).view({T * H, N})).view({N, T, H}),
-          {rows, c0, Wx, Wh, from_memory(gates), from_memory(c), from_memory(tanh_c),
-           from_memory(h)}};
+  return {out, {rows, c0, Wx, Wh, from_memory(gates), from_memory(c), from_memory(tanh_c),
+                from_memory(h)}};
 }
 
-std::vector<Tensor> backward(const Tensor& dh, const Tensor& x, const std::optional<Tensor>& c0,
+std::vector<Tensor> backward(Tensor dh, const Tensor& x, const std::optional<Tensor>& c0,
                              const Tensor& Wx, const Tensor& Wh, Tensor gates, Tensor c,
                              Tensor tanh_c, Tensor h) {
   const at::NoGradGuard no_grad;
+  dh = dh.contiguous();
   gates = in_memory(gates), c = in_memory(c), tanh_c = in_memory(tanh_c), h = in_memory(h);
   const int64_t N = dh.size(0), T = dh.size(1), D = x.size(1), H = dh.size(2), M = H * N;
-  const Tensor da = at::empty_like(gates), dx = at::empty({T, D, N}, x.options());
-  const Tensor dstates = at::empty_like(h), dc = at::zeros({1, H, N}, h.options());
-  dstates[0].zero_();
-  transpose(dh.reshape({N, T * H}), dstates.slice(0, 1));
+  Tensor da = at::empty_like(gates), dx = at::empty({N, T, D}, x.options());
+  const Tensor dh_t = at::empty({1, H, N}, x.options()), dx_t = at::empty({1, D, N}, x.options());
+  const Tensor dprev_h = at::zeros_like(dh_t), dprev_c = at::zeros_like(dh_t);
   const bool narrow = narrows(N, H);
-  const Tensor W = narrow ? narrowed(Wh) : Wh.contiguous(), inputs_W = Wx.contiguous();
+  const Tensor W = narrow ? narrowed(Wh) : Wh.contiguous(), input_W = Wx.contiguous();
   const Floats one(1);
-  for (int64_t t = T; t >= 0; t--) {  // of h[t], and then of what made it
-    if (narrow && t < T) dstates[t].add_(at::mm(W, narrowed(da[t])));
+  for (int64_t t = T; t >= 0; t--) {  // from da[t] to h[t], and from there to da[t - 1]
+    if (narrow && t < T) dprev_h[0].copy_(at::mm(W, narrowed(da[t])));
     share(H, [&](int64_t unit, int64_t units) {
-      float* dnext_h = at_row(dstates, t, unit);
+      float *from_later = at_row(dprev_h, 0, unit), *dnext_h = at_row(dh_t, 0, unit);
       if (!narrow && t < T) {
+        multiply(from_later, W, unit, units, at_row(da, t, 0), N, false);
         const int64_t row = D * unit / H, rows = D * (unit + units) / H - row;  // of x likewise
-        multiply(dnext_h, W, unit, units, at_row(da, t, 0), N, true);
-        multiply(at_row(dx, t, row), inputs_W, row, rows, at_row(da, t, 0), N, false);
+        float* dinput = at_row(dx_t, 0, row);
+        multiply(dinput, input_W, row, rows, at_row(da, t, 0), N, false);
+        at::vec::transpose_mxn<float>(dinput, N, at_row(dx, 0, t) + row, T * D, rows, N);
       }
       if (t == 0) return;
       float *a = at_row(gates, t - 1, unit), *out = at_row(da, t - 1, unit);
       float *prev_c = at_row(c, t - 1, unit), *tanh_t = at_row(tanh_c, t - 1, unit);
-      float* dcell = at_row(dc, 0, unit);
+      float* dcell = at_row(dprev_c, 0, unit);
+      at::vec::transpose_mxn<float>(at_row(dh, 0, t - 1) + unit, T * H, dnext_h, N, N, units);
       in_vectors(units * N, [&](int64_t k, int64_t n) {
         auto load = [&](float* x) { return Floats::loadu(x + k, n); };
         Floats i = load(a), f = load(a + M), o = load(a + 2 * M), g = load(a + 3 * M);
-        Floats tanh_next = load(tanh_t), dh = load(dnext_h);
+        Floats tanh_next = load(tanh_t), dh = load(dnext_h) + load(from_later);
         Floats dnext_c = load(dcell) + dh * o * (one - tanh_next * tanh_next);
         (dnext_c * g * i * (one - i)).store(out + k, n);
         (dnext_c * load(prev_c) * f * (one - f)).store(out + M + k, n);
@@ -185,12 +184,10 @@ std::vector<Tensor> backward(const Tensor& dh, const Tensor& x, const std::optio
     });
   }
   const Tensor flat = flat_columns(da), factor = in_autocast() ? narrowed(flat) : flat;
-  std::vector<Tensor> gradients = {
-      narrow ? at::mm(factor.t(), Wx.t()).view({T, N, D}).transpose(0, 1)
-             : transposed(dx.view({T * D, N})).view({N, T, D}),
-      dstates[0].t(), at::mm(x.t(), factor.t()),
-      at::mm(flat_columns(h.slice(0, 0, T)), factor.t()), flat.sum(1)};
-  if (c0) gradients.push_back(dc[0].t());
+  if (narrow) dx = at::mm(factor.t(), Wx.t()).view({T, N, D}).transpose(0, 1);
+  std::vector<Tensor> gradients = {dx, dprev_h[0].t(), at::mm(x.t(), factor.t()),
+                                   at::mm(flat_columns(h.slice(0, 0, T)), factor.t()), flat.sum(1)};
+  if (c0) gradients.push_back(dprev_c[0].t());
   return gradients;
 }
 
