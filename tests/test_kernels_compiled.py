@@ -118,6 +118,24 @@ def test_inside_autocast_large_products_are_narrow(sizes, narrow):
 
 
 @needs_a_compiler
+def test_the_compiled_gates_are_accurate_and_let_nan_through():
+    a = torch.linspace(-30, 30, 100_001)
+    a[0], a[-1], a[1], a[-2] = -torch.inf, torch.inf, -1e30, 1e30
+    weights = torch.ones(1, 4), torch.zeros(1, 4), torch.zeros(4)
+    with compiled_lstm():
+        _, cache = lstm_forward(a[:, None, None], torch.zeros(len(a), 1), *weights)
+        h, _ = lstm_forward(torch.full((2, 1, 1), torch.nan), torch.zeros(2, 1), *weights)
+    i, f, o, g = cache[4][:, 0].double().unbind(dim=1)
+    exact = a.double().sigmoid()
+    for gate in (i, f, o):
+        assert (gate - exact).abs().max() < 1.2e-7
+    assert (g - a.double().tanh()).abs().max() < 2e-7
+    near_zero = a.abs() < 1  # where tanh keeps all its digits, though it is small
+    assert ((g / a.double().tanh() - 1)[near_zero & (a != 0)]).abs().max() < 4e-7
+    assert h.isnan().all()
+
+
+@needs_a_compiler
 def test_the_compiled_loop_calls_nothing_of_torch_s():
     with compiled_lstm():
         assert training_step(LSTM, 4) == training_step(LSTM, 14)
