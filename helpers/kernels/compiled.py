@@ -55,7 +55,9 @@ def _load():
             "captioning_lstm", [str(SOURCE)], extra_cflags=["-O3", *threads, *vectors]
         )
     except (RuntimeError, OSError, ImportError) as error:
-        reason = str(error).strip().partition("\n")[0]
+        lines = str(error).strip().splitlines()
+        told = (line for line in lines if "error:" in line or "not found" in line)
+        reason = next(told, lines[0])
         raise RuntimeError(f"the LSTM in C++ could not be compiled: {reason}") from error
     finally:
         os.environ["PATH"] = path
