@@ -57,7 +57,7 @@ def _load():
     except (RuntimeError, OSError, ImportError) as error:
         lines = str(error).strip().splitlines()
         told = (line for line in lines if "error:" in line or "not found" in line)
-        reason = next(told, lines[0])
+        reason = next(told, "".join(lines[:1]))
         raise RuntimeError(f"the LSTM in C++ could not be compiled: {reason}") from error
     finally:
         os.environ["PATH"] = path
