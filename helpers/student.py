@@ -20,7 +20,7 @@ from helpers.files import DataError
 
 ROOT = Path(__file__).resolve().parents[1]
 COPIED = ("pretrained", "requirements.txt", "constraints.txt", "LICENSE")
-# What makes and publishes the course, and the loops of a kernel that is theirs to write.
+# What makes and publishes the course, and the compiled form of a kernel that is theirs to write.
 OWN = ("student.py", "badges.py", "lstm.cpp")
 ENDINGS = ("_forward", "_backward")
 # Files of helpers/kernels, and what is stubbed in each besides what ends in one of ENDINGS.

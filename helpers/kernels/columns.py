@@ -47,14 +47,9 @@ def by_rows(array):
     return array.copy(order="C")
 
 
-def in_memory(sequence):
-    """View a sequence (N, T, F) that lies by columns in the order of its memory: (T, F, N)."""
-    return sequence.swapaxes(0, 2).swapaxes(0, 1)
-
-
 def timesteps(*sequences):
     """View sequences (N, T, F) timestep by timestep, up to the shortest one's end.
 
     Returns: list with a tuple for each timestep, of views (F, N)
     """
-    return list(zip(*map(in_memory, sequences), strict=False))
+    return list(zip(*(each.swapaxes(0, 2).swapaxes(0, 1) for each in sequences), strict=False))

@@ -28,8 +28,9 @@ void in_vectors(int64_t size, Step step) {
     step(k, std::min<int64_t>(Floats::size(), size - k));
 }
 
-// A quarter of the time of Floats::tanh, which calls a library; its relative error is 3e-7. Near 0 it
-// is Cephes' polynomial, since 1 - 2 / (exp(2 x) + 1) loses digits there. https://netlib.org/cephes/
+// A quarter of the time of Floats::tanh, which calls a library; its relative error is 3e-7. Near 0
+// it is Cephes' polynomial, since 1 - 2 / (exp(2 x) + 1) loses digits there.
+// https://netlib.org/cephes/
 Floats tanh(const Floats& x) {
   const Floats one(1), y = x * x;
   Floats p = at::vec::fmadd(y, Floats(-5.70498872745e-3f), Floats(2.06390887954e-2f));
