@@ -184,7 +184,8 @@ std::vector<Tensor> backward(Tensor dh, const Tensor& x, const std::optional<Ten
       float *from_later = at_row(dprev_h, 0, unit), *dnext_h = at_row(dh_t, 0, unit);
       if (!narrow && t < T) {
         multiply(from_later, W, unit, units, at_row(da, t, 0), N, false);
-        const int64_t row = D * unit / H, rows = D * (unit + units) / H - row;  // as great a share of x
+        // as great a share of D
+        const int64_t row = D * unit / H, rows = D * (unit + units) / H - row;
         float* dinput = at_row(dx_t, 0, row);
         multiply(dinput, input_W, row, rows, at_row(da, t, 0), N, false);
         at::vec::transpose_mxn<float>(dinput, N, at_row(dx, 0, t) + row, T * D, rows, N);
