@@ -20,7 +20,7 @@ run: $(INSTALLED)  ## execute the notebooks, write them to build/ as HTML
 test: $(INSTALLED)  ## check style and types, run the tests, run the notebooks again
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
-	$(RUN) mypy helpers
+	$(RUN) mypy helpers data/scenes
 	$(RUN) pytest
 	$(RUN) pytest --nbval notebooks
 
@@ -31,17 +31,17 @@ lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 	$(RUN) jupyterlab notebooks
 
 site: $(INSTALLED)  ## write the notebooks to build/site/ as linked web pages
-	$(RUN) helpers.site
+	$(RUN) tools.site
 
 bench: $(INSTALLED)  ## measure speed and memory beside PyTorch's own modules
-	$(RUN) benchmarks
+	$(RUN) tools.benchmarks
 
 outputs: $(INSTALLED)  ## execute the notebooks, store their outputs and README's pictures
 	$(RUN) nbconvert --execute --to notebook --inplace \
 		--ExecutePreprocessor.record_timing=False $(NOTEBOOKS)
 	$(RUN) nbconvert --to notebook --inplace \
 		--CoalesceStreamsPreprocessor.enabled=True $(NOTEBOOKS)  # what was printed in pieces
-	$(RUN) helpers.pictures
+	$(RUN) tools.readme_pictures
 
 DATA ?= data/flickr8k
 SHIPPED ?= flickr8k-attn
@@ -66,10 +66,10 @@ pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained 
 	cp $(RUNS)/reward/best/* $(RUNS)/greedy.json $(RUNS)/beam5.json pretrained/$(SHIPPED)/
 
 badges: $(INSTALLED)  ## let Colab open the notebooks: make badges REPO=owner/name
-	@$(RUN) helpers.badges $(REPO)
+	@$(RUN) tools.badges $(REPO)
 
 student: $(INSTALLED)  ## write build/student/, the course with kernels left to write
-	$(RUN) helpers.student
+	$(RUN) tools.student
 
 clean:  ## remove the environment, caches and build/; data/, runs/ and pretrained/ stay
 	rm -rf $(VENV) build .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from helpers import downloads, survey
-from helpers.commands import caption, evaluate, finetune, guide, train
+from helpers import downloads
+from helpers.commands import caption, data, evaluate, finetune, guide, train
 from helpers.settings import TrainingError
 
 
@@ -41,7 +41,7 @@ def _parser():
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )  # fmt: skip
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
-    for command in (caption, train, finetune, guide, evaluate, survey, downloads):
+    for command in (caption, train, finetune, guide, evaluate, data, downloads):
         command.add_command(commands)
     return parser
 

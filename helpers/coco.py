@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from helpers.archives import Archive
 from helpers.files import DataError
 from helpers.formats import FORMATS, Instances, Record, choose_format
+from helpers.formats.archive import Archive
+from helpers.settings import DATA
 from helpers.vocabulary import Vocabulary
 
 SPLITS = ("train", "val", "test", "restval")
@@ -215,8 +216,8 @@ def read_split(archive: Archive, kind: str, split: str) -> CaptionedImages:
 
 def _draw_scenes() -> Path:
     """Give the folder of the built-in data set, drawn first where it is not there."""
-    from helpers.scenes import generate_scenes
+    from data.scenes import generate_scenes
 
-    folder = Path(__file__).resolve().parents[1] / "data" / "scenes"
+    folder = DATA / "drawn"
     generate_scenes(folder)
     return folder

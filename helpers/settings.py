@@ -5,6 +5,11 @@ clipped (Pascanu, Mikolov and Bengio 2013), weights averaged (Polyak and Juditsk
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]  # the checkout
+DATA = ROOT / "data"  # what is downloaded, drawn or cached
+PRETRAINED = ROOT / "pretrained"  # the shipped captioners
 
 LENGTH_PENALTY = 0.7  # of a beam's best captions; with none, a beam prefers short captions
 MIN_COUNT = 5  # a word seen less often in the captions for training becomes <UNK>

@@ -55,13 +55,13 @@ def test_eighty_images_of_coco(shared):
 
 
 def test_the_scenes_are_drawn_into_the_data_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(coco, "__file__", str(tmp_path / "helpers" / "coco.py"))
-    monkeypatch.setattr("helpers.scenes.generate_scenes.__defaults__", (4, 2, 0, None))
+    monkeypatch.setattr(coco, "DATA", tmp_path / "data")
+    monkeypatch.setattr("data.scenes.generate_scenes.__defaults__", (4, 2, 0, None))
     train, val = (load_captions("scenes", split, strict=True) for split in ("train", "val"))
     assert (train.name, train.split, len(train), len(val)) == ("scenes", "train", 4, 2)
     assert train.image(0).size == (224, 224)
     assert all(train.boxes) and all(val.boxes)
-    assert (tmp_path / "data" / "scenes" / "train").is_dir()
+    assert (tmp_path / "data" / "drawn" / "train").is_dir()
 
 
 def test_missing_images_are_left_out_and_listed(tmp_path):

@@ -10,7 +10,8 @@ import pytest
 from helpers import kernels
 
 HELPERS = Path(__file__).parents[1] / "helpers"
-FILES = sorted(HELPERS.rglob("*.py"))
+SCENES = HELPERS.parent / "data" / "scenes"
+FILES = sorted([*HELPERS.rglob("*.py"), *SCENES.glob("*.py")])
 every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 SHAPE = re.compile(r"\([A-Z]\w?(, \w+)*,?\)")  # as in (N,) or (N, 4H)
 # as in (I, ...), (8, height, width), "of one shape", "of any shape"
@@ -22,9 +23,9 @@ ARRAYS = {*ARRAYS.split(), "actual", "expected", "got", "right", "array", "tenso
 DRAWINGS = {"plots", "scenes"}
 # What papers or courses are behind, and that has to be said.
 METHODS = [
-    "backbones", "captioner", "decoding", "grounding", "kernels/attention", "kernels/lstm",
-    "finetuning", "kernels/rnn", "kernels/temporal", "metrics", "resnet_lstm", "self_critical",
-    "settings",
+    "encoder/backbones", "captioner", "decoding", "grounding", "kernels/attention",
+    "kernels/lstm", "training/finetuning", "kernels/rnn", "kernels/temporal", "metrics",
+    "pretrained/resnet_lstm", "self_critical", "settings",
 ]  # fmt: skip
 CITATION = re.compile(r"[A-Z][\w-]+(?: et al\.)?,? (?:19|20)\d\d\b")
 

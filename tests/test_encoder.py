@@ -7,7 +7,7 @@ import skimage
 import torch
 from PIL import Image
 
-from helpers.encoder import ImageEncoder, load_pixels, normalise
+from helpers.encoder.image_encoder import ImageEncoder, load_pixels, normalise
 from helpers.features import encode_images
 from helpers.images import open_image
 

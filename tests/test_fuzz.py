@@ -24,15 +24,15 @@ from PIL import Image
 from safetensors.torch import save_file
 from small import VOCABULARY, small_examples, small_model
 
-from helpers.archives import Archive
-from helpers.backbones import fill, read_weights
 from helpers.coco import find_data, read_split
 from helpers.downloads.unpacking import unpack, zip_problem
+from helpers.encoder.backbones import fill, read_weights
 from helpers.formats import FORMATS
-from helpers.guidance import ObjectClassifier, ObjectGuide
+from helpers.formats.archive import Archive
 from helpers.images import open_image
-from helpers.legacy_vocabulary import read_legacy_vocabulary
 from helpers.pretrained import load_captioner, save_captioner, save_guide
+from helpers.pretrained.guidance import ObjectClassifier, ObjectGuide
+from helpers.pretrained.legacy_vocabulary import read_legacy_vocabulary
 from helpers.settings import TrainingSettings
 from helpers.training import train
 from helpers.vocabulary import Vocabulary

@@ -10,11 +10,11 @@ import torch
 from test_costs import training_step
 from test_kernels_lstm import SIZES, repeated_step
 
-from benchmarks import cells
 from helpers.checks import check_norm
 from helpers.kernels import compiled, lstm_backward, lstm_forward
 from helpers.kernels.compiled import compiled_lstm
 from helpers.layers import LSTM, lstm
+from tools.benchmarks import cells
 
 HEADER = Path(sysconfig.get_paths()["include"]) / "Python.h"
 needs_a_compiler = pytest.mark.skipif(

@@ -13,12 +13,13 @@ from helpers.decoding import best
 from helpers.encoder import ImageEncoder
 from helpers.features import encode_images
 from helpers.files import DataError, read_json
-from helpers.guidance import ObjectClassifier, ObjectGuide
 from helpers.images import open_image
 from helpers.metrics import score_captions
-from helpers.objects import TELLING
 from helpers.photographs import photograph_path
-from helpers.pretrained import DEFAULT, FOLDER, load_captioner, save_captioner, save_guide
+from helpers.pretrained import DEFAULT, load_captioner, save_captioner, save_guide
+from helpers.pretrained.guidance import ObjectClassifier, ObjectGuide
+from helpers.pretrained.imagenet_nouns import TELLING
+from helpers.settings import PRETRAINED
 from helpers.vocabulary import Vocabulary, tokenize
 
 
@@ -133,7 +134,7 @@ def test_a_folder_that_is_not_there():
 
 
 def test_shipped_model_is_whole_and_small():
-    folder = FOLDER / DEFAULT
+    folder = PRETRAINED / DEFAULT
     assert sum(path.stat().st_size for path in folder.iterdir()) < 40e6
     assert (folder / "README.md").exists()
     model = load_captioner().model
@@ -152,7 +153,7 @@ def test_weights_that_the_user_named_are_found_again(tmp_path, saved):
 
 @pytest.mark.parametrize("file", ["greedy.json", "beam5.json"])
 def test_the_card_has_the_scores_beside_it(file):
-    folder = FOLDER / DEFAULT
+    folder = PRETRAINED / DEFAULT
     card, scores = (folder / "README.md").read_text(encoding="utf-8"), read_json(folder / file)
     (head,) = re.findall(r"^\| decoding \| (.*) \|$", card, re.MULTILINE)
     (row,) = re.findall(rf"^\| {scores['decoding']} \| (.*) \|$", card, re.MULTILINE)
@@ -163,9 +164,9 @@ def test_the_card_has_the_scores_beside_it(file):
 
 def test_what_card_and_notebook_say_of_the_guide(shared):
     """COCO's photographs, with and without the guide."""
-    folder = FOLDER / DEFAULT
+    folder = PRETRAINED / DEFAULT
     card = " ".join((folder / "README.md").read_text(encoding="utf-8").split())
-    notebook = (FOLDER.parent / "notebooks/05_pretrained_captioning.ipynb").read_text("utf-8")
+    notebook = (PRETRAINED.parent / "notebooks/05_pretrained_captioning.ipynb").read_text("utf-8")
     coco = load_captions(shared / "coco_mini" / "coco_mini_train2017.zip", "train")
     captioner = load_captioner()
     images = [coco.image(i) for i in range(len(coco))]
@@ -199,9 +200,9 @@ def test_what_card_and_notebook_say_of_the_guide(shared):
 
 
 def test_what_card_and_notebook_say_of_the_dev_split():
-    folder = FOLDER / DEFAULT
+    folder = PRETRAINED / DEFAULT
     card = (folder / "README.md").read_text(encoding="utf-8")
-    notebook = (FOLDER.parent / "notebooks/05_pretrained_captioning.ipynb").read_text("utf-8")
+    notebook = (PRETRAINED.parent / "notebooks/05_pretrained_captioning.ipynb").read_text("utf-8")
     dev, guide = read_json(folder / "beam5.json"), load_captioner().guide
     assert f"from 0.621 to {dev['CIDEr-D']:.3f} (beam 5)" in notebook
     assert f"BLEU-4 stays at {dev['BLEU-4']:.3f}" in notebook
@@ -210,7 +211,9 @@ def test_what_card_and_notebook_say_of_the_dev_split():
 
 
 def test_what_the_card_says_of_its_words():
-    card = " ".join((FOLDER / DEFAULT / "README.md").read_text(encoding="utf-8").split())
-    captions = [c.split() for c in read_json(FOLDER / DEFAULT / "beam5.json")["captions"].values()]
+    card = " ".join((PRETRAINED / DEFAULT / "README.md").read_text(encoding="utf-8").split())
+    captions = [
+        c.split() for c in read_json(PRETRAINED / DEFAULT / "beam5.json")["captions"].values()
+    ]
     assert f"{len({word for c in captions for word in c})} different words in its 1,000" in card
     assert f"captions of {sum(map(len, captions)) / len(captions):.1f} words" in card

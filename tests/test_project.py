@@ -11,7 +11,13 @@ import pytest
 import helpers
 
 ROOT = Path(__file__).parents[1]
-PAGES = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "data/README.md", "benchmarks/README.md"]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "data/README.md",
+    "tools/benchmarks/README.md",
+]
 every_page = pytest.mark.parametrize("page", PAGES)
 
 
@@ -39,7 +45,7 @@ def test_every_dependency_is_pinned():
 def test_links_and_paths_exist(page):
     text = read(page)
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
-    paths = re.findall(r"`((?:helpers|tests|notebooks|benchmarks|docs)/[\w/.]+)`", text)
+    paths = re.findall(r"`((?:helpers|tests|notebooks|tools|data/scenes|docs)/[\w/.]+)`", text)
     for link in links:
         assert (ROOT / page).parent.joinpath(link).exists(), link
     for path in paths:

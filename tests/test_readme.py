@@ -42,13 +42,13 @@ CELL = 'import sys\n\nsys.path.insert(0, "..")\nprint(6 * 7)'
 
 # Typed in tests of their own, in longer forms.
 ELSEWHERE = {
-    "--mirrored": "test_finetuning.py::test_from_pictures_to_a_captioner_of_its_own",
+    "--mirrored": "test_training_finetuning.py::test_from_pictures_to_a_captioner_of_its_own",
     "--data": "test_main.py::test_train_resume_evaluate_caption",
-    "--model": "test_published.py::test_command_line",
-    "make bench": "test_benchmarks.py::test_the_command_writes_what_it_prints",
+    "--model": "test_pretrained_published.py::test_command_line",
+    "make bench": "test_tools_benchmarks.py::test_the_command_writes_what_it_prints",
     ".venv/bin/python -m helpers download": "test_downloads.py::test_command",
     ".venv/bin/torchrun --nproc-per-node 2 -m helpers train …":
-        "test_distributed.py::test_torchrun_trains_as_one_process_does",
+        "test_training_distributed.py::test_torchrun_trains_as_one_process_does",
     "--device cuda": "test_main.py::test_a_device_that_is_missing_is_named",
 }  # fmt: skip
 TYPED = set(ELSEWHERE)
@@ -102,9 +102,8 @@ def reader(tmp_path_factory):
     folder = tmp_path_factory.mktemp("reader")
     for name in LINKED:
         (folder / name).symlink_to(ROOT / name)
-    shutil.copytree(
-        ROOT / "helpers", folder / "helpers", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    for part in ("helpers", "tools", "data/scenes"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     cells = [new_markdown_cell("# Small"), new_code_cell(CELL, execution_count=1)]
     cells[1].outputs = [nbformat.v4.new_output("stream", text="42\n")]
     notebook = new_notebook(

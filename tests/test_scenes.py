@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops
 
+from data.scenes import dataset, draw_scene, drawing, generate_scenes
+from data.scenes.drawing import draw_picture
+from data.scenes.kinds import CONTENTS, KINDS
+from data.scenes.layout import sample_scene
 from helpers.coco import load_captions
 from helpers.files import DataError
-from helpers.scenes import dataset, draw_scene, drawing, generate_scenes
-from helpers.scenes.drawing import draw_picture
-from helpers.scenes.kinds import CONTENTS, KINDS
-from helpers.scenes.layout import sample_scene
 
 ROOT = Path(__file__).resolve().parents[1]
 SCENES = [sample_scene(f"test/{number}") for number in range(400)]
@@ -48,7 +48,7 @@ def small_set(tmp_path_factory):
 
 def test_another_process_draws_the_same_bytes(small_set, tmp_path):
     other = tmp_path / "other"
-    program = f"from helpers.scenes import generate_scenes as g; g({str(other)!r}, 5, 3, 7)"
+    program = f"from data.scenes import generate_scenes as g; g({str(other)!r}, 5, 3, 7)"
     environment = {**os.environ, "PYTHONHASHSEED": "99"}
     command = [sys.executable, "-W", "error", "-c", program]
     subprocess.run(command, cwd=ROOT, check=True, env=environment)

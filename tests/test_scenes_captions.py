@@ -4,11 +4,11 @@ import itertools
 import re
 from collections import Counter
 
-from helpers.scenes.captions import CATEGORY_OF_WORD, describe
-from helpers.scenes.drawing import draw_picture
-from helpers.scenes.kinds import KINDS
-from helpers.scenes.layout import sample_scene
-from helpers.scenes.pen import COLOURS
+from data.scenes.captions import CATEGORY_OF_WORD, describe
+from data.scenes.drawing import draw_picture
+from data.scenes.kinds import KINDS
+from data.scenes.layout import sample_scene
+from data.scenes.pen import COLOURS
 
 SCENES = [sample_scene(f"test/{number}") for number in range(400)]
 

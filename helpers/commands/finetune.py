@@ -19,7 +19,7 @@ def finetune(options):
 
     The encoder that `train --tuned` takes is written to a folder.
     """
-    from helpers import distributed
+    from helpers.training import distributed
 
     settings, folder = new_run(options, f"{Path(options.data).name}-encoder")
     if settings.samples:
@@ -32,12 +32,13 @@ def _finetune(options, settings, folder):
     import torch
     from safetensors.torch import save
 
-    from helpers import distributed, finetuning, training
+    from helpers import training
     from helpers.encoder import ImageEncoder
     from helpers.examples import CaptionExamples
     from helpers.files import atomic_write
     from helpers.plots import learning_curves
-    from helpers.views import ViewExamples
+    from helpers.training import distributed, finetuning
+    from helpers.training.augmentation import ViewExamples
     from helpers.vocabulary import Vocabulary
 
     encoder = ImageEncoder(

@@ -20,8 +20,8 @@ def guide(options):
     What pictures with people look like to the classifier is learned from the training split.
     """
     from helpers.captioner import CaptioningRNN
-    from helpers.guidance import ObjectClassifier, ObjectGuide
     from helpers.pretrained import find_captioner, load_captioner, save_guide
+    from helpers.pretrained.guidance import ObjectClassifier, ObjectGuide
 
     folder = find_captioner(options.model)
     model = load_captioner(folder).model

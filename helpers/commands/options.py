@@ -4,9 +4,7 @@ import argparse
 import dataclasses
 from pathlib import Path
 
-from helpers.settings import LENGTH_PENALTY, MIN_COUNT, TrainingSettings
-
-DATA = Path(__file__).resolve().parents[2] / "data"
+from helpers.settings import DATA, LENGTH_PENALTY, MIN_COUNT, TrainingSettings
 
 
 def new_command(commands, function, text):
@@ -96,7 +94,7 @@ def encode_split(options, encoder, split, views=1):
     Returns: CaptionedImages, I pictures, and array (I * views, ...)
     """
     from helpers.features import encode_features
-    from helpers.views import Views
+    from helpers.training.augmentation import Views
 
     data = open_split(options, split)
     pictures = data if views == 1 else Views(data, views, options.seed)

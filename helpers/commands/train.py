@@ -36,7 +36,7 @@ def train(options):
 
     torchrun may start this command several times: the processes share each batch.
     """
-    from helpers import distributed
+    from helpers.training import distributed
 
     settings, folder = new_run(options, f"{Path(options.data).name}-{options.cell}")
     with distributed.together(options.device) as options.device:
@@ -44,12 +44,13 @@ def train(options):
 
 
 def _train(options, settings, folder):
-    from helpers import distributed, training
+    from helpers import training
     from helpers.captioner import CaptioningRNN
     from helpers.metrics import bleu, score_captions
     from helpers.plots import learning_curves
     from helpers.pretrained import load_captioner, save_captioner
-    from helpers.views import ViewExamples
+    from helpers.training import distributed
+    from helpers.training.augmentation import ViewExamples
 
     if settings.samples and not options.start:
         raise ValueError("--samples needs a captioner that speaks already: --start MODEL")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from helpers.downloads.sources import DATA_SETS
 from helpers.files import DataError
+from helpers.settings import DATA
 
-DATA = Path(__file__).resolve().parents[2] / "data"
 _AT_ONCE = 8  # how many single images are fetched at the same time
 _HOPELESS = 16  # so many of them failing in a row end the attempt
 
@@ -93,9 +93,9 @@ def _shares(count, splits):
 
 def _addresses(folder, pictures, count):
     """Give the first images of a split, as dict from place below the folder to address."""
-    from helpers.archives import Archive
     from helpers.downloads.unpacking import is_inside
-    from helpers.formats.reading import entries, field, refuse
+    from helpers.formats.archive import Archive
+    from helpers.formats.records import entries, field, refuse
 
     archive = Archive(folder)
     name = archive.find(f"captions_{pictures}.json")

@@ -7,11 +7,11 @@ lists the readers.
 
 from collections.abc import Iterable
 
-from helpers.archives import Archive
 from helpers.files import DataError
 from helpers.formats import coco, courses, flickr8k, karpathy
+from helpers.formats.archive import Archive
 from helpers.formats.coco import Instances
-from helpers.formats.reading import Content, Format, Record
+from helpers.formats.records import Content, Format, Record
 
 __all__ = ["FORMATS", "Content", "DataError", "Instances", "Record", "choose_format"]
 

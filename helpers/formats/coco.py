@@ -6,8 +6,8 @@ pictures per split: https://cocodataset.org/#format-data
 
 import functools
 
-from helpers.archives import Archive
-from helpers.formats.reading import Content, Format, Record, entries, field, refuse, with_path
+from helpers.formats.archive import Archive
+from helpers.formats.records import Content, Format, Record, entries, field, refuse, with_path
 
 
 class Instances:

@@ -13,9 +13,9 @@ from typing import Any, NoReturn
 import numpy as np
 from PIL import Image
 
-from helpers.archives import Archive
 from helpers.files import DataError
-from helpers.formats.reading import Content, Format, Record, field, refuse
+from helpers.formats.archive import Archive
+from helpers.formats.records import Content, Format, Record, field, refuse
 from helpers.images import ImageError
 from helpers.vocabulary import SPECIAL_WORDS, Vocabulary
 

@@ -5,8 +5,8 @@ import io
 import zlib
 from collections.abc import Iterable
 
-from helpers.archives import Archive
-from helpers.formats.reading import Content, Format, Record, lines, refuse, with_path
+from helpers.formats.archive import Archive
+from helpers.formats.records import Content, Format, Record, lines, refuse, with_path
 
 FOLDERS = ("flicker8k_dataset", "flickr8k_dataset")  # the misspelt one is the authors'
 _LISTS = {

@@ -10,9 +10,9 @@ import functools
 from collections.abc import Iterable
 from typing import Any
 
-from helpers.archives import Archive
 from helpers.formats import flickr8k
-from helpers.formats.reading import Content, Format, Record, entries, field, refuse, with_path
+from helpers.formats.archive import Archive
+from helpers.formats.records import Content, Format, Record, entries, field, refuse, with_path
 
 _FOLDERS = {
     "coco": ("train2014", "val2014"),

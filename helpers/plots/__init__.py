@@ -19,6 +19,7 @@ from helpers.plots.cells import (
     unrolled_rnn,
 )
 from helpers.plots.curves import learning_curves, loss_curve, task_curves
+from helpers.plots.galleries import caption_gallery
 from helpers.plots.lstm import (
     bleu_scores,
     gates_over_time,
@@ -27,7 +28,6 @@ from helpers.plots.lstm import (
     memory_over_time,
     picture_worth,
 )
-from helpers.plots.pictures import caption_gallery
 from helpers.plots.style import COLORS, use_style
 from helpers.plots.words import words_considered
 

@@ -1,0 +1,17 @@
+"""Trained captioners: this project's own on disk, and the published ResNet-152 captioner."""
+
+from helpers.pretrained.captioner import (
+    DEFAULT,
+    Captioner,
+    find_captioner,
+    load_captioner,
+    save_captioner,
+    save_guide,
+)
+from helpers.pretrained.published import load_published
+from helpers.pretrained.resnet_lstm import ConvNet, LSTMDecoder
+
+__all__ = [
+    "DEFAULT", "Captioner", "ConvNet", "LSTMDecoder", "find_captioner", "load_captioner",
+    "load_published", "save_captioner", "save_guide",
+]  # fmt: skip

@@ -1,0 +1,155 @@
+"""Trained captioners on disk: a folder with config.json, vocab.json and model.safetensors.
+
+Where the encoder was fine-tuned, encoder.safetensors has the layers that changed; where a
+classifier guides the captions' nouns, guide.safetensors has what was learned for that.
+"""
+
+from pathlib import Path
+
+import safetensors
+import torch
+from safetensors.torch import load_file, save
+
+from helpers import decoding
+from helpers.captioner import CaptioningRNN
+from helpers.encoder import ImageEncoder
+from helpers.features import encode_images
+from helpers.files import DataError, atomic_write, read_json, write_json
+from helpers.pretrained.guidance import ObjectClassifier, ObjectGuide
+from helpers.pretrained.published import is_published, load_published
+from helpers.settings import PRETRAINED
+from helpers.vocabulary import Vocabulary
+
+DEFAULT = "flickr8k-attn"
+TUNED = "encoder.safetensors"  # the encoder's tuned layers, where it has some
+GUIDE = "guide.safetensors"  # a guide's detector of people, where there is a guide
+
+
+class Captioner:
+    """An image encoder and a captioning model that belong together: photographs to sentences.
+
+    Inputs:
+        encoder: ImageEncoder
+        model: CaptioningRNN, trained on this encoder's features
+        guide: ObjectGuide for the model's vocabulary, or None; it may be taken away later
+    """
+
+    def __init__(self, encoder, model, guide=None):
+        self.encoder, self.model, self.guide = encoder.eval(), model.eval(), guide
+
+    def caption(self, images, width=1, **options):
+        """Describe pictures.
+
+        Inputs:
+            images: list of N PIL images, RGB
+            width: of the beam; 1 is greedy decoding
+            options: of `decoding.best`, such as max_length
+        Returns: list of N `Caption`s
+        """
+        features = encode_images(self.encoder, images)
+        return decoding.best(self.decoder(images), features, width, **options)
+
+    def decoder(self, images):
+        """Return the model that decodes captions of these images, guided where there is a guide.
+
+        Inputs: images: list of N PIL images, RGB; or their classes' log-probabilities, (N, 1000)
+        """
+        if not self.guide:
+            return self.model
+        if not isinstance(images, torch.Tensor):
+            images = encode_images(self.guide.classifier, images)
+        return self.guide(self.model, images)
+
+
+def save_captioner(folder, model, encoder):
+    """Write what `load_captioner` reads.
+
+    Inputs:
+        folder: where to, made where missing
+        model: CaptioningRNN
+        encoder: ImageEncoder; its ImageNet weights are not written, only its settings and the
+            layers that were tuned
+    """
+    folder = Path(folder)
+    model.vocabulary.save(folder / "vocab.json")
+    fields = ("backbone", "weights", "pool", "image_size", "stride", "mirrored")
+    encoder_config = {name: getattr(encoder, name) for name in fields}
+    if encoder.tuned:
+        with atomic_write(folder / TUNED) as path:
+            path.write_bytes(Path(encoder.tuned).read_bytes())
+        encoder_config["tuned"] = TUNED
+    write_json(folder / "config.json", {"model": model.sizes, "encoder": encoder_config})
+    with atomic_write(folder / "model.safetensors") as path:
+        path.write_bytes(save({k: v.contiguous() for k, v in model.state_dict().items()}))
+
+
+def save_guide(folder, guide):
+    """Add a guide to what `save_captioner` wrote.
+
+    Inputs: folder: of the captioner; guide: ObjectGuide for its vocabulary
+    """
+    folder = Path(folder)
+    config = read_json(folder / "config.json")
+    with atomic_write(folder / GUIDE) as path:
+        path.write_bytes(save(guide.people.state_dict()))
+    config["guide"] = {"backbone": guide.classifier.backbone}
+    write_json(folder / "config.json", config)
+
+
+def find_captioner(name):
+    """Find the folder of a captioner: a name in pretrained/, or the path of a folder.
+
+    Raises: DataError if there is none
+    """
+    folder = PRETRAINED / name if (PRETRAINED / name).is_dir() else Path(name)
+    if not folder.is_dir():
+        shipped = ", ".join(sorted(path.name for path in PRETRAINED.iterdir() if path.is_dir()))
+        raise DataError(f"{name}: no such folder, and not one of the shipped models: {shipped}")
+    return folder
+
+
+def load_captioner(name=DEFAULT, device="cpu"):
+    """Load a captioner that this project ships, or one that `python -m helpers train` wrote.
+
+    Inputs:
+        name: the name of a folder in pretrained/, or the path of a folder
+        device: where to run it
+    Returns: Captioner, or PublishedCaptioner for a folder of the published checkpoints
+    Raises: DataError naming the file that is missing, broken or does not fit the others
+    """
+    folder = find_captioner(name)
+    if is_published(folder):
+        return load_published(folder, device)
+    config, weights = folder / "config.json", folder / "model.safetensors"
+    vocabulary = Vocabulary.load(folder / "vocab.json")
+    sizes = read_json(config)
+    try:
+        with torch.device("meta"):  # a wrong size must not take all the memory
+            model = CaptioningRNN(vocabulary, **sizes["model"])
+        if "tuned" in sizes["encoder"]:
+            sizes["encoder"]["tuned"] = folder / TUNED
+        encoder = ImageEncoder(**sizes["encoder"])
+        guide = None
+        if "guide" in sizes:
+            guide = ObjectGuide(vocabulary, ObjectClassifier(**sizes["guide"]))
+    except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        raise DataError(f"{config}: not the configuration of a captioner ({error!r})") from error
+    _fill(model, weights)
+    if guide:
+        _fill(guide.people, folder / GUIDE)
+        guide = guide.to(device)
+    return Captioner(encoder.to(device), model.to(device), guide)
+
+
+def _fill(module, file):
+    """Load a file's weights into a module."""
+    try:
+        state = {name: tensor.float() for name, tensor in load_file(file).items()}
+        module.load_state_dict(state, assign=True)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise DataError(f"{file}: cannot be read ({error}); fetch it again") from error
+    except RuntimeError as error:
+        raise DataError(
+            f"{file}: does not fit config.json and vocab.json beside it; "
+            f"the files are of different models ({error})"
+        ) from error

@@ -1,0 +1,272 @@
+"""The published checkpoints of ConvNet and LSTMDecoder, read so that nothing in them can run."""
+
+import hashlib
+import os
+import warnings
+from pathlib import Path
+
+import safetensors
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from helpers import decoding
+from helpers.encoder.backbones import IMAGENET, fill, read_weights
+from helpers.encoder.image_encoder import fingerprint, keep_normalisation, normalise
+from helpers.features import encode_images
+from helpers.files import DataError, atomic_write, read_json, write_json
+from helpers.images import open_image, to_rgb
+from helpers.pretrained.legacy_vocabulary import read_legacy_vocabulary
+from helpers.pretrained.resnet_lstm import ConvNet, LSTMDecoder
+from helpers.vocabulary import Vocabulary
+
+# name: bytes, SHA-256
+FILES = {
+    "encoder-5-3000.pkl": (
+        235_372_830, "cc92a0a6606dab88ebe7188ac8f2eeca6cd40d7454d6aadc63aa84ba9e04e05f",
+    ),
+    "decoder-5-3000.pkl": (
+        36_933_387, "327db7d6adf6039ee28f94b6e3a8a2e818883ac30311c33cdcee8e80bfb9ba2c",
+    ),
+    "vocab.pkl": (360_187, "dce4f8624dcef238adda5526bf066c9d21d98cbdd52d9b3878da35379680e03c"),
+}  # fmt: skip
+FORMAT = "ConvNet and LSTMDecoder"  # what config.json calls an export
+BATCH = 16  # pictures that are encoded at once; ResNet-152 takes 60 MB for each
+# Every sensible caption has some of these; a vocabulary in another order says them by accident.
+COMMON = {"a", "an", "the", "of", "on", "in", "with", "and", "is", "are", "to", "at", "next", "up"}
+
+
+def load_image(image, size=224):
+    """Squeeze a picture into a square, whatever its shape: so the published model was trained.
+
+    Inputs:
+        image: PIL image of any mode (grey, RGBA, ...), or the path of one
+        size: side of the square in pixels
+    Returns: uint8 tensor, (3, size, size), RGB
+    Raises: ImageError for a file that is not a picture
+    """
+    image = open_image(image) if isinstance(image, (str, os.PathLike)) else to_rgb(image)
+    square = image.resize((size, size), Image.Resampling.LANCZOS)
+    pixels = torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8)
+    return pixels.view(size, size, 3).permute(2, 0, 1)
+
+
+class PublishedEncoder(nn.Module):
+    """ConvNet as an `ImageEncoder`: takes pictures as they are and normalises inside.
+
+    Inputs: network: ConvNet
+    """
+
+    backbone, pool, image_size = "convnet", True, 224
+
+    def __init__(self, network):
+        super().__init__()
+        self.network, self.feature_dim = network, network.linear.out_features
+        keep_normalisation(self, **IMAGENET)
+
+    def prepare(self, image):
+        """Inputs: PIL image or path. Returns: uint8 (3, 224, 224), see `load_image`."""
+        return load_image(image, self.image_size)
+
+    def forward(self, images):
+        """Inputs: (N, 3, 224, 224), uint8 or float in [0, 1]. Returns: features (N, E)."""
+        return self.network(normalise(images, self))
+
+    def fingerprint(self):
+        """Return a hash of the weights."""
+        return fingerprint(self.backbone, self.network)
+
+
+class PublishedCaptioner:
+    """ConvNet and LSTMDecoder: photographs to sentences.
+
+    Inputs:
+        encoder: PublishedEncoder
+        model: LSTMDecoder with its vocabulary
+    """
+
+    guide = None  # never guided
+
+    def __init__(self, encoder, model):
+        self.encoder, self.model = encoder.eval(), model.eval()
+
+    def encode(self, images):
+        """Encode pictures.
+
+        Inputs:
+            images: list of N PIL images (of any mode) or paths, or a tensor (N, 3, 224, 224),
+                uint8 in [0, 255] or float in [0, 1]
+        Returns: features, (N, E)
+        Raises: TypeError for anything else than such pictures
+        """
+        if isinstance(images, torch.Tensor):
+            with torch.inference_mode():
+                return self.encoder(images.to(self.encoder.mean.device))
+        if not isinstance(images, (list, tuple)) or not images:
+            raise TypeError(f"images: expected a list of pictures or a tensor, not {images!r}")
+        batches = [images[i : i + BATCH] for i in range(0, len(images), BATCH)]
+        return torch.cat([encode_images(self.encoder, batch) for batch in batches])
+
+    def sample_ids(self, images):
+        """Say 20 words for each picture, exactly as the published code does.
+
+        Inputs: images: as for `encode`
+        Returns: ids, int64 (N, 20): <START>, words, <END>, and what the decoder says after it
+        """
+        return self.model.sample_ids(self.encode(images))
+
+    def caption(self, images, width=1, **options):
+        """Describe pictures; <UNK> is never said. Inputs, Returns: as `Captioner.caption`."""
+        return decoding.best(self.model, self.encode(images), width, **options)
+
+    def save(self, folder):
+        """Export to config.json, vocab.json and model.safetensors, which `load_published` reads.
+
+        Inputs: folder: where to, made where missing
+        """
+        folder, decoder = Path(folder), self.model
+        sizes = {"wordvec_dim": decoder.lstm.input_size, "hidden_dim": decoder.lstm.hidden_size}
+        decoder.vocabulary.save(folder / "vocab.json")
+        parts = {"encoder": self.encoder.network, "decoder": decoder}
+        state = {f"{n}.{k}": v for n, part in parts.items() for k, v in part.state_dict().items()}
+        with atomic_write(folder / "model.safetensors") as path:
+            save_file(state, path)
+        write_json(folder / "config.json", {"format": FORMAT, **sizes})
+
+
+def load_published(folder, device="cpu"):
+    """Load the published captioner from its three files, or from what `save` exported.
+
+    The files are encoder-5-3000.pkl, decoder-5-3000.pkl and vocab.pkl, or others of this kind
+    (encoder*, decoder*; .pkl or .ckpt). Sizes and SHA-256 are compared with the published ones;
+    where they differ, a warning says so, and a second one if the captions look like gibberish:
+    words in the wrong order fit the decoder as well as those in the right one.
+
+    Inputs:
+        folder: where the files lie
+        device: where to run the captioner
+    Returns: PublishedCaptioner
+    Raises: DataError naming the file that is missing, broken, hostile or of another model
+    """
+    folder = Path(folder)
+    if (folder / "model.safetensors").exists():
+        (encoder, decoder, vocabulary), verified = _read_export(folder), False
+    else:
+        files = [_find(folder, name) for name in FILES]
+        matches = [_is_published(*pair) for pair in zip(files, FILES, strict=True)]
+        verified = all(matches)
+        vocabulary = read_legacy_vocabulary(files[2])
+        encoder, decoder = ((file, read_weights(file)) for file in files[:2])
+    captioner = _assemble(encoder, decoder, vocabulary)
+    if not verified and not _speaks(captioner):
+        warnings.warn(
+            f"{folder}: the captions look like gibberish; vocabulary, decoder and encoder are "
+            "probably not of the same training run",
+            stacklevel=2,
+        )
+    captioner.encoder.to(device)
+    captioner.model.to(device)
+    return captioner
+
+
+def is_published(folder):
+    """Tell whether a folder holds what `load_published` reads."""
+    config = Path(folder) / "config.json"
+    if config.exists():
+        content = read_json(config)
+        return isinstance(content, dict) and content.get("format") == FORMAT
+    return (Path(folder) / "vocab.pkl").exists()
+
+
+def _find(folder, name):
+    """Find a file under its published name, or the only one of its kind."""
+    if (folder / name).exists():
+        return folder / name
+    kind = name.split("-")[0].split(".")[0]
+    others = [file for end in ("pkl", "ckpt") for file in folder.glob(f"{kind}*.{end}")]
+    if len(others) != 1:
+        found = ", ".join(file.name for file in others) or "nothing like it"
+        raise DataError(f"{folder / name}: no such file, and {found} beside it; add the published")
+    return others[0]
+
+
+def _is_published(file, name):
+    """Compare a file with the published one, and warn where it is another."""
+    size, digest = FILES[name]
+    found = file.stat().st_size
+    if found == size:
+        sha256 = hashlib.sha256()
+        with open(file, "rb") as opened:
+            while chunk := opened.read(1 << 20):
+                sha256.update(chunk)
+        if sha256.hexdigest() == digest:
+            return True
+        difference = f"SHA-256 {sha256.hexdigest()[:12]}..., published {digest[:12]}..."
+    else:
+        difference = f"{found:,} bytes, published {size:,}"
+    warnings.warn(
+        f"{file}: not the published {name} ({difference}); damaged, or from another training run",
+        stacklevel=3,
+    )
+    return False
+
+
+def _read_export(folder):
+    """Read what `save` wrote. Returns: (file, state) of encoder and decoder, the vocabulary."""
+    file = folder / "model.safetensors"
+    if not is_published(folder):
+        raise DataError(f"{folder / 'config.json'}: not an export of the published captioner")
+    try:
+        state = load_file(file)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise DataError(f"{file}: cannot be read ({error}); export it again") from error
+    parts = {"encoder": {}, "decoder": {}}
+    for key, tensor in state.items():
+        part, _, name = key.partition(".")
+        parts.setdefault(part, {})[name] = tensor
+    if len(parts) != 2:
+        raise DataError(f"{file}: holds more than an encoder and a decoder; export it again")
+    encoder, decoder = ((file, part) for part in parts.values())
+    return encoder, decoder, Vocabulary.load(folder / "vocab.json")
+
+
+def _assemble(encoder, decoder, vocabulary):
+    """Build the captioner of the sizes that its weights have.
+
+    Inputs: encoder, decoder: (file, state dict) each; vocabulary: Vocabulary
+    Returns: PublishedCaptioner
+    """
+    (encoder_file, encoder_state), (decoder_file, decoder_state) = encoder, decoder
+    try:
+        V, E = decoder_state["embed.weight"].shape
+        H = decoder_state["lstm.weight_hh_l0"].shape[1]
+        features = len(encoder_state["linear.weight"])
+    except (KeyError, ValueError, IndexError, TypeError) as error:
+        files = f"{encoder_file} and {decoder_file}"
+        raise DataError(f"{files}: not a ConvNet and an LSTMDecoder ({error!r})") from error
+    if len(vocabulary) != V:
+        raise DataError(
+            f"{decoder_file}: its decoder has {V:,} words, the vocabulary beside it "
+            f"{len(vocabulary):,}; they are of different models"
+        )
+    if features != E:
+        raise DataError(f"{encoder_file}: gives {features} features where the decoder takes {E}")
+    with torch.device("meta"):
+        network, model = ConvNet(E), LSTMDecoder(V, E, H, vocabulary)
+    network = fill(network, encoder_state, encoder_file)
+    model = fill(model, decoder_state, decoder_file)
+    return PublishedCaptioner(PublishedEncoder(network), model)
+
+
+def _speaks(captioner):
+    """Tell whether a captioner's words are what captions are made of.
+
+    It is given features as its encoder makes them, distributed as its batch normalisation says; at
+    least one word in five must be a common one.
+    """
+    bn = captioner.encoder.network.bn
+    noise = torch.randn(16, len(bn.weight), generator=torch.Generator().manual_seed(0))
+    captions = decoding.greedy(captioner.model, noise * bn.weight.detach() + bn.bias.detach())
+    words = [word for caption in captions for word in caption.words]
+    return 5 * sum(word in COMMON for word in words) >= max(1, len(words))

@@ -1,0 +1,16 @@
+"""The README's pictures are what the notebooks drew."""
+
+import pytest
+
+from tools.readme_pictures import ROOT, SOURCES, figure
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_each_is_a_figure_of_a_notebook(name):
+    assert (ROOT / "docs" / name).read_bytes() == figure(*SOURCES[name])
+    assert f"(docs/{name})" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_cell_without_a_figure_is_named():
+    with pytest.raises(LookupError, match="03_lstm.ipynb: cell setup has no figure"):
+        figure("03_lstm", "setup")

@@ -1,0 +1,188 @@
+"""The encoder's last layers, taught the words of captions."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage
+import torch
+from safetensors.torch import save_file
+from small import CAPTIONS, VOCABULARY
+
+from helpers.__main__ import main
+from helpers.coco import load_captions
+from helpers.encoder import ImageEncoder
+from helpers.examples import CaptionExamples
+from helpers.features import cache_key, encode_images
+from helpers.files import DataError
+from helpers.images import open_image
+from helpers.pretrained import load_captioner
+from helpers.settings import TrainingSettings
+from helpers.training import set_seed, train
+from helpers.training.finetuning import (
+    STRIDE,
+    EncoderTail,
+    WordPredictor,
+    mean_average_precision,
+    word_scores,
+)
+
+BUNDLED = Path(skimage.__file__).parent / "data"
+
+
+@pytest.fixture(scope="module")
+def photographs():
+    names = ("coffee.png", "chelsea.png", "rocket.jpg", "astronaut.png")
+    return [open_image(BUNDLED / name) for name in names]
+
+
+@pytest.fixture(scope="module")
+def grids(photographs):
+    return encode_images(ImageEncoder(stride=STRIDE), photographs)
+
+
+def new_model(grids):
+    """Return an untrained predictor of words, and four photographs with captions."""
+    set_seed(0)
+    examples = CaptionExamples(grids.numpy(), CAPTIONS, VOCABULARY)
+    tail = EncoderTail(ImageEncoder(stride=STRIDE))
+    return WordPredictor(tail, examples, VOCABULARY).eval(), examples
+
+
+def test_the_tail_goes_on_where_the_features_end(photographs, grids):
+    tail = EncoderTail(ImageEncoder(stride=STRIDE))
+    expected = encode_images(ImageEncoder(), photographs)
+    with torch.no_grad():
+        positions = tail(grids)
+    torch.testing.assert_close(positions, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_at_first_each_word_has_its_frequency(grids):
+    model, examples = new_model(grids)
+    with torch.no_grad():
+        probability = model.predict(grids).sigmoid()
+    words = [[VOCABULARY.idx_to_word[i] for i in set(caption)] for caption in examples.ids]
+    share = sum("red" in caption for caption in words) / len(words)
+    column = VOCABULARY.word_to_idx["red"] - 4
+    torch.testing.assert_close(probability[:, column], torch.full((4,), share))
+
+
+def test_shares_count_captions_not_words(grids):
+    model, examples = new_model(grids)
+    _, captions = examples.batch(np.arange(len(examples)))
+    shares = model.shares(captions, 4)
+    words = VOCABULARY.idx_to_word[4:]
+    assert shares.shape == (4, len(words))
+    expected = {"the": 1.0, "red": 1.0, "sea": 0.5, "boat": 1.0, "a": 0.5, "on": 0.5, "is": 0.5}
+    assert {w: s for w, s in zip(words, shares[0].tolist(), strict=True) if s} == expected
+
+
+def test_learns_four_pictures_by_heart(grids):
+    model, examples = new_model(grids)
+    before = word_scores(model, examples)
+    settings = TrainingSettings(epochs=20, learning_rate=2e-3, patience=20)
+    history = train(
+        model, examples, lambda model: word_scores(model, examples), settings, progress=False
+    )
+    assert history[-1]["validation loss"] < 0.7 * before["validation loss"]
+    assert before["mAP"] < 1 == history[-1]["mAP"]
+
+
+def test_the_encoder_has_a_learning_rate_of_its_own(grids):
+    model, examples = new_model(grids)
+    before = {name: weight.clone() for name, weight in model.named_parameters()}
+    settings = TrainingSettings(
+        epochs=8, patience=8, learning_rate=1e-2, encoder_learning_rate=1e-6, weight_decay=0.0
+    )
+    epochs = iter(range(8))  # each one is better than the one before
+    train(model, examples, lambda _: {"score": next(epochs)}, settings, progress=False)
+    moved = {name: (weight - before[name]).abs().max() for name, weight in model.named_parameters()}
+    assert 0 < moved["tail.conv_head.weight"] < 9e-6 < 1e-3 < moved["words.weight"]
+
+
+def test_mean_average_precision_by_hand():
+    logits = torch.tensor([[3.0, 0.0, 5.0], [2.0, 1.0, 6.0], [1.0, 2.0, 7.0]])
+    present = torch.tensor([[True, True, False], [False, False, False], [True, False, False]])
+    # the first word: 1/1 and 2/3; the second one: 1/3; the third is nowhere
+    assert mean_average_precision(logits, present) == pytest.approx(((1 + 2 / 3) / 2 + 1 / 3) / 2)
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda file: None, "cannot be read"),
+        (lambda file: file.write_bytes(b"cut off"), "cannot be read"),
+        (lambda file: save_file({}, file), "another encoder"),
+        (lambda file: save_file({"head": torch.zeros(2)}, file), "another encoder"),
+        (lambda file: save_file({"conv_head.bias": torch.zeros(2)}, file), "another encoder"),
+    ],
+)
+def test_a_file_of_no_tuned_layers_is_named(tmp_path, write, message):
+    file = tmp_path / "encoder.safetensors"
+    write(file)
+    with pytest.raises(DataError, match=rf"encoder\.safetensors: .*{message}"):
+        ImageEncoder(tuned=file)
+
+
+def test_an_encoder_without_such_layers_says_so(capsys, tmp_path):
+    arguments = ["finetune", "--backbone", "resnet152", "--weights", str(tmp_path / "none.pth")]
+    assert main([*arguments, "--out", str(tmp_path / "run")]) == 2
+    assert "none.pth" in capsys.readouterr().err
+
+
+def test_from_pictures_to_a_captioner_of_its_own(tmp_path, capsys):
+    # the commands of `make pretrained`, on a few scenes
+    data = ["--limit", "12", "--cache", str(tmp_path / "cache"), "--epochs", "1"]
+    encoder = tmp_path / "encoder"
+    assert main(["finetune", *data, "--views", "2", "--out", str(encoder)]) == 0
+    tuned = str(encoder / "encoder.safetensors")
+    assert (encoder / "curves.png").exists() and "mAP" in capsys.readouterr().out
+    first, second = (str(tmp_path / name) for name in ("first", "second"))
+    words = ["--cell", "attn", "--hidden-dim", "8", "--min-count", "1"]
+    assert main(["train", *data, "--tuned", tuned, *words, "--out", first]) == 0
+    start = ["--start", f"{first}/best", "--samples", "2", "--mirrored"]
+    assert main(["train", *data, *start, "--out", second]) == 0
+    assert "CIDEr-D" in capsys.readouterr().out
+    again = ["--start", f"{second}/best", "--out", str(tmp_path / "third")]  # it stays mirrored
+    assert main(["train", *data, *again]) == 0
+    captioner = load_captioner(tmp_path / "third" / "best")
+    expected = ImageEncoder(tuned=tuned, mirrored=True)
+    assert captioner.encoder.fingerprint() == expected.fingerprint()
+    # all learned from pictures one way round, and the last two were validated on both ways
+    key = cache_key(load_captions("scenes", "train").subset(12), ImageEncoder(tuned=tuned))
+    (learned_from,) = (tmp_path / "cache").glob("scenes-train-*")
+    assert learned_from.stem.endswith(key)
+    val = load_captions("scenes", "val").subset(12)
+    assert list((tmp_path / "cache").glob(f"scenes-val-*{cache_key(val, expected)}.npy"))
+    assert captioner.encoder.fingerprint() != ImageEncoder().fingerprint()
+    assert main(["guide", *data[:4], "--model", f"{second}/best"]) == 2  # nobody to learn from
+    assert "of 12 pictures 0 show people" in capsys.readouterr().err
+    assert main(["caption", str(BUNDLED / "coffee.png"), "--model", f"{second}/best"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--samples", "2"], "needs a captioner that speaks already: --start"),
+        (["--start", "nowhere"], "nowhere: no such folder"),
+        (["--start", "flickr8k-attn", "--samples", "2", "--temperature", "0"], "temperature"),
+    ],
+)
+def test_going_on_from_nothing_is_refused(arguments, message, tmp_path, capsys):
+    data = ["--limit", "4", "--cache", str(tmp_path)]
+    assert main(["train", *data, *arguments, "--out", str(tmp_path / "run")]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "message"),
+    [
+        ("train", ["--views", "0"], "--views must be at least 1, not 0"),
+        ("finetune", ["--views", "-1"], "--views must be at least 1, not -1"),
+        ("finetune", ["--samples", "2"], "--samples is an option of train"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(command, arguments, message, tmp_path, capsys):
+    data = ["--limit", "4", "--cache", str(tmp_path)]
+    assert main([command, *data, *arguments, "--out", str(tmp_path / "run")]) == 2
+    assert message in capsys.readouterr().err
