@@ -3,8 +3,7 @@
 import argparse
 import sys
 
-from helpers import downloads
-from helpers.commands import caption, data, evaluate, finetune, guide, train
+from helpers.commands import caption, data, download, evaluate, finetune, guide, train
 from helpers.settings import TrainingError
 
 
@@ -41,7 +40,7 @@ def _parser():
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )  # fmt: skip
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
-    for command in (caption, train, finetune, guide, evaluate, data, downloads):
+    for command in (caption, train, finetune, guide, evaluate, data, download):
         command.add_command(commands)
     return parser
 

@@ -46,7 +46,7 @@ ELSEWHERE = {
     "--data": "test_main.py::test_train_resume_evaluate_caption",
     "--model": "test_pretrained_published.py::test_command_line",
     "make bench": "test_tools_benchmarks.py::test_the_command_writes_what_it_prints",
-    ".venv/bin/python -m helpers download": "test_downloads.py::test_command",
+    ".venv/bin/python -m helpers download": "test_commands_download.py::test_command",
     ".venv/bin/torchrun --nproc-per-node 2 -m helpers train …":
         "test_training_distributed.py::test_torchrun_trains_as_one_process_does",
     "--device cuda": "test_main.py::test_a_device_that_is_missing_is_named",

@@ -132,7 +132,7 @@ def test_what_is_missing_is_installed_and_torch_stays(tmp_path):
 def test_the_requirements_are_read():
     missing, present = bootstrap.sort_requirements()
     assert missing == []
-    assert {"torch", "torchvision", "numpy", "timm", "requests"} <= present.keys()
+    assert {"torch", "torchvision", "numpy", "timm", "safetensors"} <= present.keys()
     assert not present.keys() & {"jupyter", "ruff", "pytest"}
     listed = (ROOT / "requirements.txt").read_text()
     assert all(f"\n{name}>=" in listed for name in [*present, *bootstrap.NOT_NEEDED])
