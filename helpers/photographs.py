@@ -1,13 +1,19 @@
-"""Real photographs to try a captioner on: those that the package scikit-image brings along."""
+"""Real photographs to try a captioner on; none of them is in what a shipped captioner learned from.
 
+Some come with packages that are installed anyway, the others lie in data/photographs/.
+"""
+
+from importlib.util import find_spec
 from pathlib import Path
 
 from PIL import Image
 
 from helpers.images import open_image
+from helpers.settings import DATA
 
-# File in skimage/data -> credit. Public domain or CC0, as scikit-image's documentation says;
-# the motorcycle is from Scharstein et al. 2014, "High-resolution stereo datasets".
+# File -> credit. data/photographs/README.md has the licences and sources of the last seven. The
+# others are public domain or CC0, as scikit-image and matplotlib say; the motorcycle is from
+# Scharstein et al. 2014, "High-resolution stereo datasets".
 CREDITS = {
     "chelsea.png": "Chelsea the cat, Stefan van der Walt",
     "coffee.png": "Coffee cup, Rachel Michetti",
@@ -15,16 +21,39 @@ CREDITS = {
     "astronaut.png": "Eileen Collins, NASA",
     "rocket.jpg": "Falcon 9 launch, SpaceX",
     "camera.png": "Cameraman, Lav Varshney",
+    "grace_hopper.jpg": "Grace Hopper, James S. Davis, US Navy",
+    "dogs.jpg": "Friends, Aitzol Berasategi, CC BY 4.0",
+    "bear.jpg": "Polar bear, Arturo de Frias Marques, CC BY-SA 4.0",
+    "panda.jpg": "Giant panda, Aaron Logan, CC BY 1.0",
+    "moose.jpg": "Moose, Ryan Hagerty, US Fish and Wildlife Service",
+    "raccoon.jpg": "Raccoon, Judy Weggelaar",
+    "tulips.jpg": "Tulips, riaphotographs, CC0",
+    "pagoda.jpg": "Pagoda, Daniel Büchele, CC BY 2.0",
 }
 
 
 def photograph_path(name: str) -> Path:
-    """Return the path of a bundled photograph. Inputs: name: a key of `CREDITS`."""
-    import skimage
+    """Return where a photograph lies.
 
-    return Path(skimage.__file__).parent / "data" / name
+    Inputs: name: a key of `CREDITS`
+    Returns: Path
+    Raises: ValueError for another name
+    """
+    folders = [DATA / "photographs"]
+    for package, inside in (("skimage", "data"), ("matplotlib", "mpl-data/sample_data")):
+        found = find_spec(package)
+        if found and found.origin:
+            folders.append(Path(found.origin).parent / inside)
+    paths = [folder / name for folder in folders if (folder / name).exists()]
+    if not paths:
+        raise ValueError(f"name must be one of {', '.join(CREDITS)}, not {name!r}")
+    return paths[0]
 
 
-def load_photographs() -> dict[str, Image.Image]:
-    """Return a dict from name to PIL image, RGB, of all photographs in `CREDITS`."""
-    return {name: open_image(photograph_path(name)) for name in CREDITS}
+def load_photographs(*names: str) -> dict[str, Image.Image]:
+    """Open photographs.
+
+    Inputs: names: keys of `CREDITS`; all of them if there are none
+    Returns: dict from name to PIL image, RGB
+    """
+    return {name: open_image(photograph_path(name)) for name in names or CREDITS}
