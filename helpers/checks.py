@@ -4,6 +4,7 @@ A line such as ``dWx ok (relative error < 1e-8)`` shows the bound and not the me
 that a stored notebook output is the same on every machine.
 """
 
+import inspect
 import json
 from pathlib import Path
 
@@ -139,6 +140,52 @@ def check_at_least(name, value, bound):
     if not number >= bound:
         raise AssertionError(f"{name}: {number:.6g} is not at least {as_text(bound)}")
     print(f"{name} ok (at least {as_text(bound)})")
+
+
+def check_gradients(forward, backward, inputs, bound=1e-7, seed=0):
+    """Assert that a backward pass agrees with central differences and with autograd, and say so.
+
+    The upstream gradients are random. Autograd goes through the forward pass, on tensors. Prints a
+    line for each gradient, such as
+    `dWx: relative error 3.1e-10 (below 1e-7); from autograd 2.2e-16 (below 1e-10)`.
+
+    Inputs:
+        forward: kernel that returns one or more outputs and, last, a cache
+        backward: kernel of the upstream gradients of the first outputs and the cache; returns the
+            gradients of the floating-point inputs, in their order
+        inputs: dict from the forward pass's arguments to NumPy arrays of their shapes, float64 or
+            integer
+        bound: on `rel_error`, beside central differences
+        seed: of the upstream gradients
+    Raises: AssertionError naming the gradient that differs, and how far off it is
+    """
+    import torch
+
+    outputs = len(inspect.signature(backward).parameters) - 1  # those that a gradient comes into
+    *out, cache = forward(**inputs)
+    rng = np.random.default_rng(seed)
+    upstream = [rng.normal(size=array.shape) for array in out[:outputs]]
+    gradients = backward(*upstream, cache)
+    gradients = gradients if isinstance(gradients, (tuple, list)) else (gradients,)
+
+    def all_outputs(_):
+        return np.concatenate([array.ravel() for array in forward(**inputs)[:outputs]])
+
+    dall = np.concatenate([array.ravel() for array in upstream])
+    names = [name for name, array in inputs.items() if array.dtype.kind == "f"]
+    tensors = {name: torch.tensor(array) for name, array in inputs.items()}
+    learned = [tensors[name].requires_grad_() for name in names]
+    out = forward(**tensors)[:outputs]
+    autograd = torch.autograd.grad(out, learned, [torch.from_numpy(dout) for dout in upstream])
+    for name, gradient, exact in zip(names, gradients, autograd, strict=True):
+        numerical = numerical_gradient(all_outputs, inputs[name], dall)
+        gradient, numerical = _comparable_or_fail(f"d{name}", gradient, numerical)
+        error, norm = rel_error(gradient, numerical), rel_norm(gradient, exact)
+        text = f"d{name}: relative error {error:.1e} ({{}}{as_text(bound)}); "
+        text += f"from autograd {norm:.1e} ({{}}1e-10)"
+        if not (error < bound and norm < 1e-10):
+            raise AssertionError(text.format(*["must be below "] * 2))
+        print(text.format(*["below "] * 2))
 
 
 def published(name):

@@ -1,4 +1,5 @@
 import math
+import re
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from helpers.checks import (
     check,
     check_at_least,
     check_at_most,
+    check_gradients,
     check_norm,
     numerical_gradient,
     published,
@@ -185,3 +187,53 @@ def test_published_word_ids_are_integers():
 def test_an_unknown_kernel_is_answered_with_those_there_are():
     with pytest.raises(KeyError, match="rnn_step_forward"):
         published("gru_forward")
+
+
+def rows_of_product(x, w, ids):
+    """Return (x w)[ids], the sums of x and a cache: one input is integer, one output unjudged."""
+    product = x * w
+    return product[ids], x.sum(0), (x, w, ids)
+
+
+def rows_of_product_backward(dout, cache):
+    x, w, ids = cache
+    dproduct = np.zeros_like(x)
+    np.add.at(dproduct, ids, dout)
+    return dproduct * w, (dproduct * x).sum(0)
+
+
+def with_a_wrong_weight_gradient(dout, cache):
+    dx, dw = rows_of_product_backward(dout, cache)
+    return dx, dw * 1.001
+
+
+def product_inputs():
+    x = np.linspace(-1, 1, 12).reshape(4, 3)
+    return {"x": x, "w": np.array([2.0, -1, 3]), "ids": np.array([0, 0, 3])}
+
+
+def test_check_gradients_measures_both_oracles(capsys):
+    check_gradients(rows_of_product, rows_of_product_backward, product_inputs())
+    number = r"\d\.\de[+-]\d\d"
+    for name, line in zip("xw", capsys.readouterr().out.splitlines(), strict=True):
+        assert re.fullmatch(
+            rf"d{name}: relative error {number} \(below 1e-7\); "
+            rf"from autograd {number} \(below 1e-10\)",
+            line,
+        )
+
+
+def test_check_gradients_names_the_one_that_differs(capsys):
+    text = r"^dw: relative error 5\.0e-04 \(must be below 1e-7\); from autograd 1\.0e-03"
+    with pytest.raises(AssertionError, match=text):
+        check_gradients(rows_of_product, with_a_wrong_weight_gradient, product_inputs())
+    assert capsys.readouterr().out.startswith("dx: ")  # the one before it is right
+
+
+def test_check_gradients_allows_no_error_in_shape():
+    with pytest.raises(AssertionError, match="dw: the actual value has shape"):
+        check_gradients(
+            rows_of_product,
+            lambda dout, cache: (rows_of_product_backward(dout, cache)[0],) * 2,
+            product_inputs(),
+        )
