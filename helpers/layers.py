@@ -8,8 +8,6 @@ import torch
 from torch import nn
 
 from helpers import kernels
-from helpers.kernels.inplace import gates_forward
-from helpers.kernels.products import fast_products
 
 
 def bridge(forward, backward):
@@ -24,7 +22,6 @@ def bridge(forward, backward):
 
     class Bridge(torch.autograd.Function):
         @staticmethod
-        @fast_products()
         def forward(ctx, *inputs):
             out, *others, cache = forward(*inputs)
             ctx.mark_non_differentiable(*others)
@@ -35,7 +32,6 @@ def bridge(forward, backward):
 
         @staticmethod
         @torch.autograd.function.once_differentiable
-        @fast_products()
         def backward(ctx, dout, *_):
             with torch.autocast(*ctx.autocast):
                 return backward(dout, ctx.saved_tensors)
@@ -52,7 +48,7 @@ temporal_affine_of_data = bridge(  # data such as features want no gradient: hal
     kernels.temporal_affine_forward,
     lambda dout, cache: (
         None,
-        kernels.temporal.weight_gradient(torch, cache[0], dout),
+        kernels.temporal.weight_gradient(cache[0], dout),
         dout.sum((0, 1)),
     ),
 )
@@ -62,28 +58,50 @@ word_embedding = bridge(
 )
 
 
-def _softmax_loss_forward(scores, y, mask, label_smoothing):
-    loss, dscores = kernels.temporal_softmax_loss(scores, y, mask, label_smoothing)
+def _softmax_loss_forward(scores, y, mask):
+    loss, dscores = kernels.temporal_softmax_loss(scores, y, mask)
     return loss, (dscores,)
 
 
-temporal_softmax_loss = bridge(
-    _softmax_loss_forward,
-    lambda dloss, cache: (dloss * cache[0], None, None, None),
-)
+_softmax_loss = bridge(_softmax_loss_forward, lambda dloss, cache: (dloss * cache[0], None, None))
 
 
-def _scaled(dloss, gradients):
-    return *(dloss * gradient for gradient in gradients), None, None, None, None, None
+def temporal_softmax_loss(scores, y, mask, label_smoothing=0.0, weights=None):
+    """Compare scores with the target words; what training adds to the kernel stands here.
 
+    With label smoothing s the target is (1 - s) for the word plus s / V for every word
+    (Szegedy et al. 2016, "Rethinking the Inception Architecture for Computer Vision").
 
-_word_loss = bridge(kernels.temporal_word_loss, _scaled)
+    Inputs:
+        scores: raw scores, (N, T, V)
+        y, mask: target ids in [0, V), and True where they count, (N, T) each
+        label_smoothing: in [0, 1)
+        weights: what each caption's loss is multiplied by, (N,), of any sign; 1 if None
+    Returns: loss, scalar: summed over time and averaged over the batch, in nats per caption
+    Raises: ValueError for a smoothing out of range.
+    """
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"label_smoothing must be in [0, 1), not {label_smoothing}")
+    if weights is not None:
+        words = nn.functional.cross_entropy(
+            scores[mask], y[mask], reduction="none", label_smoothing=label_smoothing
+        )  # (M,)
+        return (words * weights[:, None].expand(mask.shape)[mask]).sum() / len(y)
+    loss = _softmax_loss(scores, y, mask)
+    if label_smoothing:
+        selected = scores[mask]  # (M, V)
+        even = (selected.logsumexp(1) - selected.mean(1)).sum() / len(y)
+        loss = (1 - label_smoothing) * loss + label_smoothing * even
+    return loss
 
 
 def temporal_word_loss(h, W, b, y, mask, label_smoothing=0.0, weights=None):
-    """Score h (N, T, H), compare with the words y (N, T), as `kernels.temporal_word_loss` does."""
-    with_gradients = torch.is_grad_enabled()
-    return _word_loss(h, W, b, y, mask, label_smoothing, weights, with_gradients)
+    """Score hidden states h (N, T, H) with W (H, V) and b (V,), and compare with the words y.
+
+    Inputs: the others as for `temporal_softmax_loss`. Returns: loss, scalar
+    """
+    scores = temporal_affine(h, W, b)  # (N, T, V)
+    return temporal_softmax_loss(scores, y, mask, label_smoothing, weights)
 
 
 class _Cell(nn.Module):
@@ -119,7 +137,6 @@ class RNN(_Cell):
         """Inputs: x (N, T, D), h0 (N, H). Returns: h (N, T, H)."""
         return rnn(x, h0, self.Wx, self.Wh, self.b)
 
-    @fast_products()
     def step(self, x, state):
         """Inputs: x (N, D), state: (h,) of (N, H). Returns: next_h (N, H), (next_h,)."""
         (prev_h,) = state
@@ -150,13 +167,10 @@ class LSTM(_GatedCell):
         initial = () if c0 is None else (c0,)
         return lstm(x, h0, self.Wx, self.Wh, self.b, *initial)
 
-    @fast_products()
     def step(self, x, state):
         """Inputs: x (N, D), state: (h, c) of (N, H) each. Returns: next_h (N, H), next state."""
-        h, c = state
-        a = x @ self.Wx + self.b  # (N, 4H)
-        a += h @ self.Wh
-        return _through_gates(a, c)
+        next_h, next_c, _ = kernels.lstm_step_forward(x, *state, self.Wx, self.Wh, self.b)
+        return next_h, (next_h, next_c)
 
 
 class AttentionLSTM(_GatedCell):
@@ -166,32 +180,41 @@ class AttentionLSTM(_GatedCell):
         return super()._rows(input_dim, hidden_dim) | {"Wattn": (hidden_dim,)}
 
     def forward(self, x, A):
-        """Inputs: x (N, T, D), A (I, P, H) with N = I K. Returns: h (N, T, H), alpha (N, T, P)."""
+        """Run over sequences; K captions in a row may share an image.
+
+        Inputs: x (N, T, D), A (I, P, H) with N = I K
+        Returns: h (N, T, H), alpha (N, T, P)
+        Raises: ValueError for images that do not divide the rows.
+        """
+        A = A.repeat_interleave(rows_per_image(x, A), 0)  # (N, P, H)
         return attention_lstm(x, A, self.Wx, self.Wh, self.Wattn, self.b)
 
-    @fast_products()
     def step(self, x, state, A):
         """Take a step; K hypotheses in a row may share an image.
 
         Inputs: x (N, D), state: (h, c) of (N, H) each, A (I, P, H) with N = I K
         Returns: next_h (N, H), next state, alpha (N, P)
+        Raises: ValueError for images that do not divide the rows.
         """
         h, c = state
-        attn, alpha, _ = kernels.dot_product_attention_forward(h, A)
-        a = x @ self.Wx + self.b  # (N, 4H)
-        a += h @ self.Wh
-        a += attn @ self.Wattn
-        return *_through_gates(a, c), alpha
+        K = rows_per_image(x, A)
+        looks = [kernels.dot_product_attention_forward(h[k::K], A)[:2] for k in range(K)]
+        attn, alpha = (torch.stack(each, 1).flatten(0, 1) for each in zip(*looks, strict=True))
+        next_h, next_c, _ = kernels.attention_lstm_step_forward(
+            x, h, c, attn, self.Wx, self.Wh, self.Wattn, self.b
+        )
+        return next_h, (next_h, next_c), alpha
 
 
-def _through_gates(a, c):
-    """Go from pre-activations a (N, 4H) and c (N, H) to next_h and the next state."""
-    if torch.is_grad_enabled():
-        next_h, next_c, _ = kernels.lstm_gates_forward(a, c)
-    else:  # decoding: in place, in half the time
-        next_h, next_c, tanh_c = (torch.empty_like(c) for _ in range(3))
-        gates_forward(torch, a, c, next_h, next_c, tanh_c)
-    return next_h, (next_h, next_c)
+def rows_per_image(x, A):
+    """Return K, the number of rows of x, (N, ...), for each image of A (I, P, H); N = I K.
+
+    Raises: ValueError for images that do not divide the rows.
+    """
+    N, images = len(x), len(A)
+    if images == 0 or N % images:
+        raise ValueError(f"A must have N = {N} images, or N / K for a whole K, not {images}")
+    return N // images
 
 
 class WordEmbedding(nn.Module):

@@ -1,7 +1,10 @@
 """What holds for every kernel alike: kinds, dtypes, purity, clear errors, published values."""
 
+import ast
 import copy
+import inspect
 import itertools
+from pathlib import Path
 
 import array_api_compat
 import numpy as np
@@ -114,3 +117,56 @@ def test_published_values(name):
 def test_kernels_share_the_namespace_of_their_inputs():
     h, _ = kernels.rnn_forward(*(torch.tensor(v) for v in random_inputs("rnn").values()))
     assert array_api_compat.is_torch_array(h)
+
+
+SOURCES = sorted(Path(kernels.__file__).parent.glob("*.py"))
+
+
+def test_kernels_know_nothing_but_mathematics():
+    """Neither torch nor NumPy by name, no file and nothing else of helpers."""
+    imported = set()
+    for node in ast.walk(ast.parse("\n".join(path.read_text() for path in SOURCES))):
+        if isinstance(node, ast.ImportFrom):
+            imported.add(node.module)
+        elif isinstance(node, ast.Import):
+            imported |= {each.name for each in node.names}
+    own = {name for name in imported if name.startswith("helpers.kernels.")}
+    assert imported - own == {"math", "array_api_compat"}
+    assert {path.stem for path in SOURCES} == {
+        "__init__", "arguments", "rnn", "lstm", "attention", "temporal",
+    }  # fmt: skip
+
+
+def code_lines(function):
+    """Count the lines of a function's body without its docstring, blanks and comments."""
+    (node,) = ast.parse(inspect.getsource(function)).body
+    start = node.body[1].lineno - 1
+    lines = inspect.getsource(function).splitlines()[start:]
+    return sum(bool(line.strip()) and not line.strip().startswith("#") for line in lines)
+
+
+@pytest.mark.parametrize("name", kernels.__all__)
+def test_a_kernel_is_short(name):
+    assert code_lines(getattr(kernels, name)) <= 15
+
+
+@every_kernel
+def test_autograd_can_follow_a_kernel(name):
+    inputs = {key: torch.tensor(value) for key, value in random_inputs(name).items()}
+    followed = [value.requires_grad_() for value in inputs.values() if value.is_floating_point()]
+    *outputs, cache = forward_of(name)(*inputs.values())
+    upstream = [torch.tensor(d) for d in random_upstream(name, outputs, seed=0)]
+    found = torch.autograd.grad(outputs[: len(upstream)], followed, upstream)
+    gradients = backward_of(name)(*upstream, cache)
+    gradients = gradients if isinstance(gradients, tuple) else (gradients,)
+    for gradient, one in zip(gradients, found, strict=True):
+        check_norm(name, gradient, one, 1e-12)
+
+
+@every_kernel
+def test_float64_stays_float64_inside_autocast(name):
+    inputs = random_inputs(name)
+    expected = run(name, inputs, torch.tensor)
+    with torch.autocast("cpu", torch.bfloat16):
+        for one, other in zip(run(name, inputs, torch.tensor), expected, strict=True):
+            assert one.dtype == torch.float64 and (one == other).all()

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from oracles import assert_gradients, random_inputs
 
-from helpers import kernels
 from helpers.checks import check_norm
 from helpers.kernels import (
     attention_lstm_forward,
@@ -49,32 +48,6 @@ def test_attention_follows_a_permutation_of_the_positions():
     again, permuted, _ = dot_product_attention_forward(inputs["prev_h"], inputs["A"][:, order])
     check_norm("attn", again, attn, 1e-14)
     check_norm("alpha", permuted, alpha[:, order], 1e-14)
-
-
-@pytest.mark.parametrize("name", ["dot_product_attention", "attention_lstm"])
-def test_captions_of_one_image_share_its_positions(name):
-    forward, backward = (getattr(kernels, f"{name}_{way}") for way in ("forward", "backward"))
-    inputs = random_inputs(name, N=6)
-    shared = inputs["A"][::3]  # two images, with three rows each
-    one, several = inputs | {"A": shared}, inputs | {"A": np.repeat(shared, 3, axis=0)}
-    (out, alpha, cache), (expected, expected_alpha, repeated) = forward(**one), forward(**several)
-    check_norm("out", out, expected, 1e-14)
-    check_norm("alpha", alpha, expected_alpha, 1e-14)
-    dout = np.random.default_rng(5).normal(size=out.shape)
-    gradients = zip(inputs, backward(dout, cache), backward(dout, repeated), strict=True)
-    for argument, gradient, wanted in gradients:
-        if argument == "A":
-            wanted = wanted.reshape(2, 3, *wanted.shape[1:]).sum(axis=1)
-        check_norm(f"d{argument}", gradient, wanted, 1e-12)
-
-
-@pytest.mark.parametrize("images", [0, 4, 5])
-@pytest.mark.parametrize("name", ["dot_product_attention", "attention_lstm"])
-def test_names_images_that_do_not_divide_the_rows(name, images):
-    inputs = random_inputs(name, N=6)
-    inputs["A"] = np.ones((images, *inputs["A"].shape[1:]))
-    with pytest.raises(ValueError, match=rf"A must have N = 6 images.*not {images}"):
-        getattr(kernels, f"{name}_forward")(**inputs)
 
 
 def test_sequence_equals_the_repeated_step():

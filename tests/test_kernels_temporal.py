@@ -36,7 +36,7 @@ def test_an_id_outside_the_vocabulary_is_named(convert, bad):
 
 @pytest.mark.parametrize("x", [np.zeros((1, 2)), torch.zeros(1, 2, dtype=torch.int64), [[0, 1]]])
 def test_ids_of_another_kind_are_named(x):
-    with pytest.raises(TypeError, match=r"^x must"):
+    with pytest.raises(TypeError, match=r"^x (must|is a Tensor, but W is a ndarray)"):
         word_embedding_forward(x, np.zeros((3, 2)))
 
 
@@ -57,35 +57,26 @@ def loss_inputs(seed=0, N=2, T=4, V=7):
     return rng.normal(size=(N, T, V)), rng.integers(0, V, (N, T)), mask
 
 
-def torch_loss(scores, y, mask, label_smoothing):
+def torch_loss(scores, y, mask):
     """Return the loss and its gradient by torch's own cross-entropy, which ignores -100."""
     scores = torch.tensor(scores, requires_grad=True)
     y = torch.tensor(np.where(mask, y, -100))
-    loss = torch.nn.functional.cross_entropy(
-        scores.transpose(1, 2), y, reduction="sum", label_smoothing=label_smoothing
-    ) / len(scores)
+    loss = torch.nn.functional.cross_entropy(scores.transpose(1, 2), y, reduction="sum")
+    loss = loss / len(scores)
     return loss, torch.autograd.grad(loss, scores)[0]
 
 
-@pytest.mark.parametrize("label_smoothing", [0.0, 0.1])
 @pytest.mark.parametrize(("seed", "T"), [(0, 1), (1, 4), (2, 5)])
 @both_kinds
-def test_loss_and_its_gradient(seed, T, label_smoothing, convert):
+def test_loss_and_its_gradient(seed, T, convert):
     arrays = loss_inputs(seed, T=T)
     scores, y, mask = map(convert, arrays)
-    loss, dscores = temporal_softmax_loss(scores, y, mask, label_smoothing)
-    plain, plain_gradient = torch_loss(*arrays, label_smoothing)
+    loss, dscores = temporal_softmax_loss(scores, y, mask)
+    plain, plain_gradient = torch_loss(*arrays)
     check_norm("loss", loss, plain, 1e-12)
     check_norm("dscores to autograd", dscores, plain_gradient, 1e-10)
-    numeric = numerical_gradient(
-        lambda s: temporal_softmax_loss(s, y, mask, label_smoothing)[0], scores
-    )
+    numeric = numerical_gradient(lambda s: temporal_softmax_loss(s, y, mask)[0], scores)
     check("dscores to central differences", dscores, numeric, 1e-7)
-
-
-def test_default_is_no_label_smoothing():
-    arrays = loss_inputs()
-    assert temporal_softmax_loss(*arrays)[0] == temporal_softmax_loss(*arrays, 0.0)[0]
 
 
 def test_equal_scores_cost_the_logarithm_of_the_vocabulary_per_word():
@@ -111,9 +102,8 @@ def test_padding_leaves_loss_and_gradient_unchanged(convert):
 @both_kinds
 def test_without_any_word_the_loss_is_zero(convert):
     scores, y, mask = map(convert, loss_inputs())
-    for smoothing in (0.0, 0.1):
-        loss, dscores = temporal_softmax_loss(scores, y, mask & ~mask, smoothing)
-        assert loss == 0 and (dscores == 0).all()
+    loss, dscores = temporal_softmax_loss(scores, y, mask & ~mask)
+    assert loss == 0 and (dscores == 0).all()
 
 
 def test_a_row_without_words_counts_in_the_batch():
@@ -139,14 +129,14 @@ def test_huge_scores_do_not_overflow(convert):
 @both_kinds
 def test_nothing_that_goes_in_is_modified(convert):
     before, after = (tuple(map(convert, loss_inputs())) for _ in range(2))
-    temporal_softmax_loss(*after, 0.1)
+    temporal_softmax_loss(*after)
     assert all((b == a).all() for b, a in zip(before, after, strict=True))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_dtype_of_the_scores_is_kept(dtype):
     scores, y, mask = map(torch.tensor, loss_inputs())
-    loss, dscores = temporal_softmax_loss(scores.to(dtype), y, mask, 0.1)
+    loss, dscores = temporal_softmax_loss(scores.to(dtype), y, mask)
     assert loss.dtype == dscores.dtype == dtype
 
 
@@ -161,8 +151,6 @@ def test_the_dtype_of_the_scores_is_kept(dtype):
         ({"mask": torch.ones(2, 4, dtype=torch.bool)}, TypeError, "^mask"),
         ({"mask": [[True] * 4] * 2}, TypeError, "^mask"),
         ({"scores": np.zeros((2, 4))}, ValueError, "^scores must have 3 dimensions"),
-        ({"label_smoothing": 1.0}, ValueError, r"^label_smoothing must be in \[0, 1\)"),
-        ({"label_smoothing": -0.1}, ValueError, r"^label_smoothing must be in \[0, 1\)"),
     ],
 )
 def test_a_bad_argument_is_named(change, error, message):

@@ -264,3 +264,66 @@ def test_sizes_show_in_the_repr(make, name, plain, twin):
     assert repr(WordEmbedding(9, 4)) == "WordEmbedding(9, 4)"
     assert repr(TemporalAffine(4, 6)) == "TemporalAffine(4, 6)"
     assert layers.layer_sizes(make(4, 5)) == (4, 5)
+
+
+def test_captions_that_share_an_image_run_as_if_each_had_its_own():
+    layer, (_, A), _ = layer_and_inputs(AttentionLSTM, "attention_lstm")
+    x = torch.randn(6, 3, 4, dtype=torch.float64)
+    several = A.detach().repeat_interleave(3, 0).requires_grad_()
+    (h, alpha), (expected, expected_alpha) = layer(x, A), layer(x, several)
+    check_norm("h", h, expected, 1e-14)
+    check_norm("alpha", alpha, expected_alpha, 1e-14)
+    (dA,), (right,) = gradients(h, A), gradients(expected, several)
+    check_norm("dA", dA, right.reshape(2, 3, *right.shape[1:]).sum(1), 1e-12)
+
+
+@pytest.mark.parametrize("images", [0, 4, 5])
+def test_images_that_do_not_divide_the_rows_are_named(images):
+    layer, A = AttentionLSTM(4, 5), torch.ones(images, 6, 5)
+    state = torch.ones(6, 5), torch.ones(6, 5)
+    for call in (
+        lambda: layer(torch.ones(6, 3, 4), A),
+        lambda: layer.step(state[0][:, :4], state, A),
+    ):
+        with pytest.raises(ValueError, match=rf"A must have N = 6 images.*not {images}"):
+            call()
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_the_loss_of_weighted_captions_and_of_smoothed_words(smoothing):
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(3, 4, 7, dtype=torch.float64, generator=generator).requires_grad_()
+    y = torch.randint(7, (3, 4), generator=generator)
+    mask = torch.tensor([[1, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0]]).bool()
+    weights = torch.tensor([0.5, -2.0, 3.0], dtype=torch.float64)
+    ignored = torch.where(mask, y, -100)
+    for given, each in ((None, torch.ones(3)), (weights, weights)):
+        loss = layers.temporal_softmax_loss(scores, y, mask, smoothing, given)
+        words = torch.nn.functional.cross_entropy(
+            scores.transpose(1, 2), ignored, reduction="none", label_smoothing=smoothing
+        )  # (N, T)
+        expected = (words.sum(1) * each).sum() / 3
+        check_norm("loss", loss, expected, 1e-12)
+        check_norm("dscores", *gradients(loss, scores), *gradients(expected, scores), 1e-12)
+
+
+@pytest.mark.parametrize("smoothing", [1.0, -0.1])
+def test_a_smoothing_out_of_range_is_named(smoothing):
+    scores, y = torch.zeros(1, 2, 3), torch.zeros(1, 2, dtype=torch.long)
+    with pytest.raises(ValueError, match=r"^label_smoothing must be in \[0, 1\)"):
+        layers.temporal_softmax_loss(scores, y, y == 0, smoothing)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_masked_scores_reach_neither_the_loss_nor_the_gradient(smoothing, weighted):
+    scores = torch.randn(2, 3, 5)
+    y, mask = torch.ones(2, 3, dtype=torch.long), torch.tensor([[1, 1, 0], [0, 0, 0]]).bool()
+    weights = torch.tensor([0.5, 2.0]) if weighted else None
+    clean = layers.temporal_softmax_loss(scores, y, mask, smoothing, weights)
+    scores[~mask] = torch.nan
+    scores.requires_grad_()
+    loss = layers.temporal_softmax_loss(scores, y, mask, smoothing, weights)
+    (dscores,) = gradients(loss, scores)
+    check_norm("loss", loss, clean, 1e-6)
+    assert (dscores[~mask] == 0).all() and dscores[mask].abs().sum() > 0

@@ -4,12 +4,10 @@ import functools
 import json
 import time
 
-import numpy as np
 import pytest
 import torch
 
 from helpers.checks import check_norm
-from helpers.kernels.products import fast_products
 from tools.benchmarks import __main__ as command
 from tools.benchmarks import captioner, cells, decoding, timing
 from tools.benchmarks.__main__ import main
@@ -30,13 +28,6 @@ def test_every_variant_of_a_layer_computes_the_same(kind):
         check_norm(f"dstate, {name}", other_dstate, dstate, 2 * bound)
     for got, right in zip(results["naive loop, float32"][3:], weights, strict=True):
         check_norm("weights", got, right, 1e-5)
-
-
-def test_the_textbook_computes_the_same():
-    steps = cells.numpy_steps(*SMALL)
-    for ours, textbook in zip(*(step() for step in steps.values()), strict=True):
-        assert isinstance(textbook, np.ndarray) and textbook.dtype == np.float32
-        check_norm("gradient", ours, textbook, 1e-5)
 
 
 @pytest.mark.parametrize("cell", captioner.CELLS)
@@ -110,8 +101,7 @@ def test_the_command_writes_what_it_prints(tmp_path, capsys, monkeypatch):
     main(["--only", "cells", "--repetitions", "1", "--json", str(path)])
     printed = capsys.readouterr().out
     record = json.loads(path.read_text())
-    compiled = 2 + 1 if cells.can_compile() else 0
-    assert len(record["rows"]) == 3 * 5 + 2 + compiled and record["peaks"]["float32"] > 0
+    assert len(record["rows"]) == 3 * 5 and record["peaks"]["float32"] > 0
     for row in record["rows"]:
         assert f"| {row['task']} | {row['size']} | {row['variant']} |" in printed
     assert all(str(value) in printed for value in record["machine"].values())
@@ -124,11 +114,3 @@ def test_a_bad_option_ends_with_code_2(arguments, capsys):
     with pytest.raises(SystemExit) as end:
         main(arguments)
     assert end.value.code == 2 and arguments[0] in capsys.readouterr().err
-
-
-def test_products_are_not_left_switched():
-    before = torch.backends.mkldnn.matmul.fp32_precision
-    timing.measure_peaks(n=8, repetitions=1)
-    with fast_products():
-        pass
-    assert torch.backends.mkldnn.matmul.fp32_precision == before

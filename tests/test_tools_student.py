@@ -64,7 +64,7 @@ def test_each_kernel_not_written_yet_is_named_with_its_file(copy):
 
 def test_kernels_written_right_pass_and_kernels_written_wrong_are_diagnosed(copy):
     _, stub = functions(copy / KERNELS / "rnn.py")["rnn_step_backward"]
-    for file in ("rnn.py", "temporal.py", "inplace.py"):
+    for file in ("rnn.py", "temporal.py"):
         shutil.copy(ROOT / KERNELS / file, copy / KERNELS / file)
     _, solution = functions(copy / KERNELS / "rnn.py")["rnn_step_backward"]
     text = (copy / KERNELS / "rnn.py").read_text()
@@ -75,7 +75,7 @@ def test_kernels_written_right_pass_and_kernels_written_wrong_are_diagnosed(copy
     code, said = diagnose(copy)
     assert code == 1
     assert "rnn_step_backward: yours to write, in helpers/kernels/rnn.py\n" in said
-    for name in ("rnn_step_forward", "rnn_backward", "temporal_softmax_loss", "lstm_backward"):
+    for name in ("rnn_step_forward", "rnn_backward", "temporal_softmax_loss", "lstm_forward"):
         assert f"{name} ok: " in said
     wrong = "previous cell state's gradient lacks the factor f"
     assert f"lstm_gates_backward is not right yet:\n  dprev_c: the {wrong}" in said
@@ -108,7 +108,7 @@ def test_signatures_docstrings_and_everything_but_kernels_stay(course, file):
     )
     assert rest == stubbed_rest  # module docstring, imports and constants
     wanted = {name for name in before if name.endswith(("_forward", "_backward"))}
-    assert changed == (wanted | set(student.STUBBED[file])) - {"gates_forward"}
+    assert changed == wanted | set(student.STUBBED[file])
 
 
 def test_a_stub_shows_the_cache_that_the_notebooks_expect(course):
@@ -118,9 +118,11 @@ def test_a_stub_shows_the_cache_that_the_notebooks_expect(course):
     assert error.startswith("    raise NotImplementedError(")
 
 
-def test_a_stub_is_left_without_what_is_about_speed(course):
+def test_a_stub_prescribes_the_shapes_of_its_arguments_and_not_of_its_cache(course):
     source = (course / KERNELS / "lstm.py").read_text(encoding="utf-8")
-    assert "@" in (ROOT / KERNELS / "lstm.py").read_text(encoding="utf-8") and "@" not in source
+    assert '@shapes(a="N 4H", prev_c="N H")\ndef lstm_gates_forward(' in source
+    assert "cache=" in (ROOT / KERNELS / "lstm.py").read_text(encoding="utf-8")
+    assert "cache=" not in source and "\n\ndef lstm_backward(" in source
 
 
 def test_nothing_else_of_helpers_changes(course):

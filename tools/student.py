@@ -20,19 +20,15 @@ from helpers.settings import ROOT
 from tools import badges
 
 COPIED = ("pretrained", "requirements.txt", "constraints.txt", "LICENSE")
-# What makes and publishes the course, and the compiled form of a kernel that is theirs to write.
-OWN = ("student.py", "badges.py", "lstm.cpp")
+OWN = ("student.py", "badges.py")  # what makes and publishes the course
 ENDINGS = ("_forward", "_backward")
 # Files of helpers/kernels, and what is stubbed in each besides what ends in one of ENDINGS.
-# inplace.gates_forward stays, since decoding runs on it, and word_loss.py, since training does.
 STUBBED = {
     "rnn.py": (),
-    "lstm.py": ("_forward_loop", "_backward_loop"),
+    "lstm.py": (),
     "temporal.py": ("temporal_softmax_loss",),
     "attention.py": (),
-    "inplace.py": ("gate_slopes", "lstm_slopes"),
 }
-KEPT = ("gates_forward",)
 
 README = """\
 # Image captioning from scratch: your copy
@@ -56,12 +52,12 @@ Check one kernel, or all of them:
     .venv/bin/python -m helpers.diagnosis rnn_step_forward
     .venv/bin/python -m helpers.diagnosis
 
-`check_arguments`, which the files import, checks shapes and gives `xp`, NumPy or torch, so that one
-code runs on both. The comment in a forward kernel shows the cache that the notebooks and their
-exercises expect; for training it has to be a flat tuple of arrays. Write a forward kernel before
-its backward kernel, which is checked with your cache, and a step before its sequence, which may
-call it. The functions left empty in `inplace.py`, and those that start with `_`, need not be
-written.
+The line `@shapes(...)` above a kernel checks its arguments: a letter is one size in all of them.
+`array_namespace(x)` returns `xp`, NumPy or torch, so that one code runs on both. The comment in a
+forward kernel shows the cache that the notebooks and their exercises expect; for training it has
+to be a flat tuple of arrays. Write a forward kernel before its backward kernel, which is checked
+with your cache, and a step before its sequence, which may call it. `scores_backward` in
+`attention.py` serves the two kernels around it; write them without it if you like.
 """
 
 
@@ -77,15 +73,16 @@ def stub(source, file, extra=()):
     lines = source.splitlines(keepends=True)
     functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
     for node in reversed(functions):  # from the end, so that line numbers before it still hold
-        if node.name in KEPT or not (node.name.endswith(ENDINGS) or node.name in extra):
+        if not (node.name.endswith(ENDINGS) or node.name in extra):
             continue
         documented = ast.get_docstring(node) is not None
         start = node.body[0].end_lineno if documented else node.body[0].lineno - 1
         message = f"{node.name}: yours to write, in {file}"
         body = f'    raise NotImplementedError("{message}")\n'
         lines[start : node.end_lineno] = [*_cache_comment(node), body]
-        for decorator in node.decorator_list:  # what is about speed comes off
-            lines[decorator.lineno - 1] = ""
+        if node.name.endswith("_backward"):  # a reader's own cache may hold other arrays
+            for decorator in node.decorator_list:
+                lines[decorator.lineno - 1 : decorator.end_lineno] = []
     return "".join(lines)
 
 

@@ -29,7 +29,6 @@ from helpers.kernels.temporal import (
     word_embedding_backward,
     word_embedding_forward,
 )
-from helpers.kernels.word_loss import temporal_word_loss
 
 __all__ = [
     "attention_lstm_backward",
@@ -51,7 +50,6 @@ __all__ = [
     "temporal_affine_backward",
     "temporal_affine_forward",
     "temporal_softmax_loss",
-    "temporal_word_loss",
     "word_embedding_backward",
     "word_embedding_forward",
 ]

@@ -1,70 +1,114 @@
-"""Shape, dtype and kind checks shared by the kernels."""
+"""Shapes, dtypes and kinds of a kernel's arguments: they stand above it, and each call is checked.
 
-import functools
+    @shapes(x="N D", prev_h="N H", Wx="D 4H", Wh="H 4H", b="4H")
+
+A letter is one size in all arguments of a call. The arguments are NumPy arrays or torch tensors,
+all of one kind, of one float dtype and on one device.
+"""
 
 import array_api_compat as compat
 
 
-def check_arguments(**arguments):
-    """Check that arrays are of one kind, dtype and device and that their shapes fit together.
+def shapes(cache=(), **dimensions):
+    """Check a kernel's arguments at each call against the shapes that stand above it.
 
-    Inputs: name=(array, dimensions) pairs; `dimensions` is a string such as "N T D" or "D 4H",
-        in which a letter stands for the same size in every argument of the call.
-    Returns:
-        xp: the array namespace (NumPy's or torch's, through `array_api_compat`)
-        sizes: dict from letter to size, in order of first appearance
-    Raises: TypeError or ValueError naming the argument, what was expected and what came.
+    Inputs:
+        cache: for a backward kernel, the shapes of its cache in order, None for anything
+        dimensions: name="N T D"; "N T: ids below V" for integers, "N T: booleans" for a mask.
+            An argument whose default is None may be None
+    Returns: a decorator for functions of arrays of these shapes
+    Raises: ValueError or TypeError, at a call, that names the argument, what was expected and
+        what came.
     """
-    first_name, (first, _) = next(iter(arguments.items()))
+    names = [f"cache[{k}]" for k in range(len(cache))]
+    wanted = dict(zip(names, cache, strict=True)) | dimensions
+    wanted = {name: _parsed(text) for name, text in wanted.items() if text}
+
+    def decorate(kernel):
+        parameters = kernel.__code__.co_varnames[: kernel.__code__.co_argcount]
+        optional = parameters[len(parameters) - len(kernel.__defaults__ or ()) :]
+
+        def checked(*arguments, **named):
+            given = dict(zip(parameters, arguments, strict=False)) | named
+            for name in optional:
+                if given.get(name) is None:
+                    given.pop(name, None)
+            if cache and "cache" in given:
+                if len(given["cache"]) != len(cache):
+                    number = len(given["cache"])
+                    raise ValueError(f"cache must hold {len(cache)} arrays, not {number}")
+                given |= zip(names, given["cache"], strict=True)
+            arrays = [(name, given[name], *wanted[name]) for name in wanted if name in given]
+            if arrays:
+                _check(arrays)
+            return kernel(*arguments, **named)
+
+        checked.__dict__["__wrapped__"] = kernel  # where inspect finds signature and source
+        for name in ("__name__", "__qualname__", "__module__", "__doc__"):
+            setattr(checked, name, getattr(kernel, name))
+        return checked
+
+    return decorate
+
+
+def _check(arguments):
+    """Check arrays in turn, each against those before it.
+
+    Inputs: list of (name, array, dimensions, content), the last two as `_parsed` returns them
+    """
     sizes = {}
-    for name, (array, dimensions) in arguments.items():
-        _check_kind(name, array, first_name, first)
-        expected = _parsed(dimensions)
-        if array.ndim != len(expected):
+    for name, array, dimensions, content in arguments:
+        if not _is_like(array, arguments[0][1], content):
+            _check_kind(name, array, content, *arguments[0][:2])
+        shape = array.shape
+        if len(shape) != len(dimensions):
             raise ValueError(
-                f"{name} must have {len(expected)} dimensions ({', '.join(dimensions.split())}), "
-                f"but its shape is {tuple(array.shape)}"
+                f"{name} must have {len(dimensions)} dimensions ({_text(dimensions)}), "
+                f"but its shape is {tuple(shape)}"
             )
-        for size, (letter, factor) in zip(array.shape, expected, strict=True):
-            known = sizes.setdefault(letter, size // factor)
-            if size != factor * known:
+        for size, (letter, factor) in zip(shape, dimensions, strict=True):
+            if size != factor * sizes.setdefault(letter, size // factor):
                 raise ValueError(
-                    f"{name} must have shape ({', '.join(dimensions.split())}) with "
-                    f"{letter} = {known}, but its shape is {tuple(array.shape)}"
+                    f"{name} must have shape ({_text(dimensions)}) with {letter} = "
+                    f"{sizes[letter]}, but its shape is {tuple(shape)}"
                 )
-    return compat.array_namespace(first), sizes
+    if sizes.get("T") == 0:
+        raise ValueError(f"{arguments[0][0]} must have at least one timestep, not T = 0")
+    for name, array, _, content in arguments:
+        if content in sizes and bool(((array < 0) | (array >= sizes[content])).any()):
+            found = f"{array.min()} to {array.max()}"
+            raise ValueError(f"{name} must hold ids in [0, {sizes[content]}), not {found}")
 
 
-@functools.cache
-def _parsed(dimensions):
-    """Split "N 4H" into (letter, factor) pairs: (("N", 1), ("H", 4))."""
-    return tuple((each[-1], int(each[:-1] or 1)) for each in dimensions.split())
+def _parsed(text):
+    """Parse "N 4H" or "N T: ids below V".
 
-
-def check_images(sizes):
-    """Check that N rows can be shared out among I images.
-
-    Inputs: sizes: dict with N and I, from `check_arguments`
-    Raises: ValueError naming A.
+    Returns: the dimensions as (letter, factor) pairs; "floats", "booleans" or the letter V
     """
-    N, images = sizes["N"], sizes["I"]
-    if images == 0 or N % images:
-        raise ValueError(f"A must have N = {N} images, or N / K for a whole K, not {images}")
+    dimensions, _, content = text.partition(": ")
+    pairs = tuple((each[-1], int(each[:-1] or 1)) for each in dimensions.split())
+    return pairs, content.removeprefix("ids below ") or "floats"
 
 
-def per_image(rows, A):
-    """Group rows by the image of A that they belong to.
-
-    Inputs: rows (N, ..., F); A (I, P, H)
-    Returns: (I, N / I * ..., F)
-    """
-    return rows.reshape(len(A), -1, rows.shape[-1])
+def _text(dimensions):
+    return ", ".join(
+        letter if factor == 1 else f"{factor}{letter}" for letter, factor in dimensions
+    )
 
 
-def _check_kind(name, array, first_name, first):
-    """Raise TypeError unless `array` is a float array of the kind, dtype and device of `first`."""
-    if array is not first and _are_alike(array, first):
-        return
+def _is_like(array, first, content):
+    """Tell quickly whether two float arrays, not the same one, agree in kind, dtype and device."""
+    return (
+        content == "floats"
+        and array is not first
+        and type(array) is type(first)
+        and array.dtype == first.dtype
+        and array.device == first.device
+    )
+
+
+def _check_kind(name, array, content, first_name, first):
+    """Raise unless an array holds what it should, and is of the kind and device of the first."""
     if not (compat.is_numpy_array(array) or compat.is_torch_array(array)):
         raise TypeError(
             f"{name} must be a NumPy array or a torch tensor, not {type(array).__name__}"
@@ -75,19 +119,14 @@ def _check_kind(name, array, first_name, first):
             "give either NumPy arrays or torch tensors"
         )
     xp = compat.array_namespace(array)
-    if not xp.isdtype(array.dtype, "real floating"):
-        raise TypeError(f"{name} must hold floating point numbers, not {array.dtype}")
-    if array.dtype != first.dtype:
+    kind, said = {
+        "floats": ("real floating", "floating point numbers"),
+        "booleans": ("bool", "booleans"),
+    }.get(content, ("integral", "integer word ids"))
+    if not xp.isdtype(array.dtype, kind):
+        raise TypeError(f"{name} must hold {said}, not {array.dtype}")
+    floats = content == "floats" and xp.isdtype(first.dtype, kind)
+    if floats and array.dtype != first.dtype and not first_name.startswith("cache"):
         raise TypeError(f"{name} is {array.dtype}, but {first_name} is {first.dtype}")
-    if compat.device(array) != compat.device(first):
-        raise ValueError(
-            f"{name} is on {compat.device(array)}, but {first_name} is on {compat.device(first)}"
-        )
-
-
-def _are_alike(array, other):
-    """Tell quickly whether two arrays are of the same kind, dtype and device."""
-    numpy, torch = compat.is_numpy_array, compat.is_torch_array
-    if torch(array) and torch(other):
-        return array.dtype == other.dtype and array.device == other.device
-    return numpy(array) and numpy(other) and array.dtype == other.dtype
+    if array.device != first.device:
+        raise ValueError(f"{name} is on {array.device}, but {first_name} is on {first.device}")

@@ -5,25 +5,18 @@ memory", with the forget gate of Gers, Schmidhuber and Cummins 2000. All arrays 
 NumPy arrays or torch tensors of one float dtype.
 """
 
-from helpers.kernels.arguments import check_arguments
-from helpers.kernels.columns import (
-    by_rows,
-    empty_by_columns,
-    flat_columns,
-    flat_rows,
-    projected_by_columns,
-    timesteps,
+from array_api_compat import array_namespace
+
+from helpers.kernels.arguments import shapes
+from helpers.kernels.rnn import previous_states
+from helpers.kernels.temporal import (
+    temporal_affine_backward,
+    temporal_affine_forward,
+    weight_gradient,
 )
-from helpers.kernels.compiled import compiled_lstm_for
-from helpers.kernels.inplace import (
-    blocks,
-    lstm_slopes,
-    narrowed,
-    sigmoid_in_place,
-)
-from helpers.kernels.products import add_product, as_numpy, library, multiplied_by_torch
 
 
+@shapes(a="N 4H", prev_c="N H")
 def lstm_gates_forward(a, prev_c):
     """Turn pre-activations into gates, and the gates into the next cell and hidden state.
 
@@ -37,17 +30,16 @@ def lstm_gates_forward(a, prev_c):
         next_h, next_c: (N, H) each
         cache: prev_c, the gates (N, 4H) and tanh(next_c) (N, H)
     """
-    xp, sizes = check_arguments(a=(a, "N 4H"), prev_c=(prev_c, "N H"))
-    H = sizes["H"]
-    gates = xp.empty_like(a)
-    gates[:, : 3 * H] = 0.5 * (1 + xp.tanh(0.5 * a[:, : 3 * H]))  # a sigmoid that cannot overflow
-    gates[:, 3 * H :] = xp.tanh(a[:, 3 * H :])
-    i, f, o, g = blocks(gates)
+    xp, H = array_namespace(a), prev_c.shape[1]
+    sigmoids = 0.5 * (1 + xp.tanh(0.5 * a[:, : 3 * H]))  # a sigmoid that cannot overflow
+    gates = xp.concat([sigmoids, xp.tanh(a[:, 3 * H :])], axis=1)  # (N, 4H)
+    i, f, o, g = (gates[:, k * H : (k + 1) * H] for k in range(4))
     next_c = f * prev_c + i * g
     tanh_c = xp.tanh(next_c)
     return o * tanh_c, next_c, (prev_c, gates, tanh_c)
 
 
+@shapes(dnext_h="N H", dnext_c="N H", cache=("N H", "N 4H", "N H"))
 def lstm_gates_backward(dnext_h, dnext_c, cache):
     """Backward pass of `lstm_gates_forward`.
 
@@ -57,20 +49,16 @@ def lstm_gates_backward(dnext_h, dnext_c, cache):
     Returns: da (N, 4H), dprev_c (N, H)
     """
     prev_c, gates, tanh_c = cache
-    xp, sizes = check_arguments(
-        gates=(gates, "N 4H"), dnext_h=(dnext_h, "N H"), dnext_c=(dnext_c, "N H")
-    )
-    H = sizes["H"]
-    i, f, o, g = blocks(gates)
+    xp, H = array_namespace(gates), prev_c.shape[1]
+    i, f, o, g = (gates[:, k * H : (k + 1) * H] for k in range(4))
     dc = dnext_c + dnext_h * o * (1 - tanh_c**2)  # both ways into next_c
-    da = xp.empty_like(gates)
-    da[:, :H] = dc * g * i * (1 - i)
-    da[:, H : 2 * H] = dc * prev_c * f * (1 - f)
-    da[:, 2 * H : 3 * H] = dnext_h * tanh_c * o * (1 - o)
-    da[:, 3 * H :] = dc * i * (1 - g**2)
+    da_i, da_f = dc * g * i * (1 - i), dc * prev_c * f * (1 - f)
+    da_o, da_g = dnext_h * tanh_c * o * (1 - o), dc * i * (1 - g**2)
+    da = xp.concat([da_i, da_f, da_o, da_g], axis=1)  # (N, 4H)
     return da, dc * f
 
 
+@shapes(x="N D", prev_h="N H", prev_c="N H", Wx="D 4H", Wh="H 4H", b="4H")
 def lstm_step_forward(x, prev_h, prev_c, Wx, Wh, b):
     """Advance an LSTM by one timestep: the gates of a = x Wx + prev_h Wh + b.
 
@@ -83,15 +71,14 @@ def lstm_step_forward(x, prev_h, prev_c, Wx, Wh, b):
         cache: for the backward pass
     Raises: ValueError or TypeError naming an argument of the wrong shape, kind or dtype.
     """
-    check_arguments(
-        x=(x, "N D"), prev_h=(prev_h, "N H"), prev_c=(prev_c, "N H"),
-        Wx=(Wx, "D 4H"), Wh=(Wh, "H 4H"), b=(b, "4H"),
-    )  # fmt: skip
     a = x @ Wx + prev_h @ Wh + b  # (N, 4H)
     next_h, next_c, gates_cache = lstm_gates_forward(a, prev_c)
     return next_h, next_c, (x, prev_h, Wx, Wh, *gates_cache)
 
 
+@shapes(
+    dnext_h="N H", dnext_c="N H", cache=("N D", "N H", "D 4H", "H 4H", "N H", "N 4H", "N H")
+)  # fmt: skip
 def lstm_step_backward(dnext_h, dnext_c, cache):
     """Backward pass of one timestep: through the gates, then through a = x Wx + prev_h Wh + b.
 
@@ -105,12 +92,11 @@ def lstm_step_backward(dnext_h, dnext_c, cache):
     return da @ Wx.T, da @ Wh.T, dprev_c, x.T @ da, prev_h.T @ da, da.sum(0)
 
 
-@multiplied_by_torch
+@shapes(x="N T D", h0="N H", Wx="D 4H", Wh="H 4H", b="4H", c0="N H")
 def lstm_forward(x, h0, Wx, Wh, b, c0=None):
     """Run an LSTM over a sequence, from the cell state c0 = 0 unless one is given.
 
-    The inputs of all timesteps are projected in one product before the loop. `_forward_loop`
-    does what `lstm_step_forward` does, transposed and without new arrays: columns.py says why.
+    The inputs of all timesteps are projected in one product before the loop.
 
     Inputs:
         x: input sequence, (N, T, D)
@@ -119,52 +105,28 @@ def lstm_forward(x, h0, Wx, Wh, b, c0=None):
         c0: initial cell state, (N, H)
     Returns:
         h: hidden states of all timesteps, (N, T, H)
-        cache: for the backward pass
+        cache: for the backward pass: the arguments but b; h; the cell state before each timestep
+            (N, T, H), the gates (N, T, 4H) and tanh of the cell state after it (N, T, H)
     Raises: ValueError or TypeError naming an argument of the wrong shape, kind or dtype.
     """
-    xp, sizes = check_arguments(
-        x=(x, "N T D"), h0=(h0, "N H"), Wx=(Wx, "D 4H"), Wh=(Wh, "H 4H"), b=(b, "4H"),
-        **({} if c0 is None else {"c0": (c0, "N H")}),
-    )  # fmt: skip
-    if compiled := compiled_lstm_for(x):
-        return compiled.forward(x, h0, Wx, Wh, b, c0)
-    N, T, H = (sizes[letter] for letter in "NTH")
-    x = flat_rows(xp, x)  # (T N, D)
-    gates = projected_by_columns(xp, x, Wx, b, (N, T, 4 * H))  # x Wx + b at first
-    h, c = (empty_by_columns(xp, (N, T + 1, H), h0) for _ in range(2))
-    h[:, 0], c[:, 0] = h0, 0 if c0 is None else c0
-    tanh_c = xp.empty_like(c[:, 1:])  # (N, T, H)
-    Wh = narrowed(Wh)
-    W = by_rows(Wh.T)  # (4H, H)
-    _forward_loop(gates, W, h, c, tanh_c)
-    return by_rows(h[:, 1:]), (x, c0, Wx, Wh, gates, c, tanh_c, h)
+    xp = array_namespace(x)
+    a, _ = temporal_affine_forward(x, Wx, b)  # x Wx + b, (N, T, 4H)
+    prev_h, prev_c, steps = h0, xp.zeros_like(h0) if c0 is None else c0, []
+    for t in range(x.shape[1]):
+        prev_h, prev_c, gates_cache = lstm_gates_forward(a[:, t] + prev_h @ Wh, prev_c)
+        steps.append((prev_h, *gates_cache))
+    h, *gates_caches = (xp.stack(each, axis=1) for each in zip(*steps, strict=True))
+    return h, (x, h0, Wx, Wh, c0, h, *gates_caches)
 
 
-def _forward_loop(gates, W, h, c, tanh_c):
-    """Fill all from the projected inputs, in gates, and from the first states.
-
-    Inputs: gates (N, T, 4H), W (4H, H), h and c (N, T + 1, H), tanh_c (N, T, H)
-    """
-    shared = map(as_numpy, (*blocks(gates), c[:, :-1], h[:, 1:], c[:, 1:], tanh_c))
-    sigmoids = gates[:, :, : 3 * h.shape[2]]
-    steps = zip(timesteps(gates, sigmoids, h), timesteps(*shared), strict=True)
-    xp = library(h)
-    for (a, i_f_o, prev_h), (i, f, o, g, prev_c, next_h, next_c, tanh) in steps:
-        add_product(a, W, prev_h)  # a = x Wx + b + prev_h Wh, as (4H, N)
-        sigmoid_in_place(xp, i_f_o)  # a becomes the gates i, f, o, g, (H, N) each
-        xp.tanh(g, out=g)
-        xp.multiply(f, prev_c, out=next_c)
-        next_c += i * g
-        xp.tanh(next_c, out=tanh)
-        xp.multiply(o, tanh, out=next_h)
-
-
-@multiplied_by_torch
+@shapes(
+    dh="N T H",
+    cache=("N T D", "N H", "D 4H", "H 4H", None, "N T H", "N T H", "N T 4H", "N T H"),
+)
 def lstm_backward(dh, cache):
     """Backpropagation through time, along the hidden state and along the cell state.
 
-    The derivatives of the gates need no gradient: they are computed for all timesteps at once,
-    before `_backward_loop`. The sums over time in dWx, dWh and db come after it.
+    The sums over time in dWx, dWh and db are one product each, after the loop.
 
     Inputs:
         dh: gradients of the loss with respect to every hidden state, (N, T, H)
@@ -172,38 +134,14 @@ def lstm_backward(dh, cache):
     Returns: dx (N, T, D), dh0 (N, H), dWx (D, 4H), dWh (H, 4H), db (4H,);
         then dc0 (N, H), if the forward pass was given a c0
     """
-    x, c0, Wx, Wh, gates, c, tanh_c, h = cache  # h and c with their initial states
-    xp, sizes = check_arguments(gates=(gates, "N T 4H"), dh=(dh, "N T H"))
-    if compiled := compiled_lstm_for(h):
-        return tuple(compiled.backward(dh, *cache))
-    N, T = sizes["N"], sizes["T"]
-    dstates = xp.zeros_like(h)  # (N, T + 1, H), of h0 first
-    dstates[:, 1:] = dh
-    dprev_c = xp.zeros_like(c[:, :1])  # (N, 1, H)
-    da, slope_c = lstm_slopes(xp, gates, c[:, :-1], h[:, 1:], tanh_c)  # da: slopes at first
-    _backward_loop(da, slope_c, blocks(gates)[1], dstates, dprev_c, Wh)
-    flat = flat_columns(xp, da)  # (4H, T N)
-    db, flat = xp.sum(flat, axis=1), narrowed(flat)
-    dx = xp.reshape(flat.T @ Wx.T, (T, N, Wx.shape[0])).swapaxes(0, 1)
-    dWx, dWh = x.T @ flat.T, narrowed(flat_columns(xp, h[:, :-1])) @ flat.T
-    gradients = dx, dstates[:, 0], dWx, dWh, db
-    return gradients if c0 is None else (*gradients, dprev_c[:, 0])
-
-
-def _backward_loop(da, slope_c, f, dstates, dprev_c, Wh):
-    """Turn slopes into da; fill dstates and dprev_c, which are zero but for dh.
-
-    Inputs: da (N, T, 4H), slope_c and f (N, T, H), dstates (N, T + 1, H), dprev_c (N, 1, H),
-        Wh (H, 4H)
-    """
-    ((dc,),) = timesteps(as_numpy(dprev_c))
-    shared = map(as_numpy, (*blocks(da), slope_c, f, dstates[:, 1:]))
-    steps = list(zip(timesteps(da, dstates), timesteps(*shared), strict=True))
-    for (da_t, dprev_h), (i, f, o, g, slope, forget, dnext_h) in reversed(steps):
-        dc += dnext_h * slope
-        i *= dc  # the slopes become da
-        f *= dc
-        o *= dnext_h
-        g *= dc
-        dc *= forget  # now of prev_c
-        add_product(dprev_h, Wh, da_t)  # dprev_h += da Wh^T, as (H, N)
+    x, h0, Wx, Wh, c0, h, prev_c, gates, tanh_c = cache
+    xp = array_namespace(h)
+    da, dprev_h, dprev_c = xp.empty_like(gates), xp.zeros_like(h0), xp.zeros_like(h0)
+    for t in reversed(range(h.shape[1])):
+        gates_cache = prev_c[:, t], gates[:, t], tanh_c[:, t]
+        da[:, t], dprev_c = lstm_gates_backward(dh[:, t] + dprev_h, dprev_c, gates_cache)
+        dprev_h = da[:, t] @ Wh.T  # (N, H)
+    dx, dWx, db = temporal_affine_backward(da, (x, Wx))
+    dWh = weight_gradient(previous_states(h0, h), da)
+    gradients = dx, dprev_h, dWx, dWh, db
+    return gradients if c0 is None else (*gradients, dprev_c)

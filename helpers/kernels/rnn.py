@@ -4,7 +4,9 @@ After CS231n's `rnn_layers.py` (names, shapes and argument order); Elman 1990, "
 structure in time". All arrays of a call are NumPy arrays or torch tensors of one float dtype.
 """
 
-from helpers.kernels.arguments import check_arguments
+from array_api_compat import array_namespace
+
+from helpers.kernels.arguments import shapes
 from helpers.kernels.temporal import (
     temporal_affine_backward,
     temporal_affine_forward,
@@ -12,6 +14,7 @@ from helpers.kernels.temporal import (
 )
 
 
+@shapes(x="N D", prev_h="N H", Wx="D H", Wh="H H", b="H")
 def rnn_step_forward(x, prev_h, Wx, Wh, b):
     """Advance a vanilla RNN by one timestep: next_h = tanh(x Wx + prev_h Wh + b).
 
@@ -24,13 +27,12 @@ def rnn_step_forward(x, prev_h, Wx, Wh, b):
         cache: for the backward pass
     Raises: ValueError or TypeError naming an argument of the wrong shape, kind or dtype.
     """
-    xp, _ = check_arguments(
-        x=(x, "N D"), prev_h=(prev_h, "N H"), Wx=(Wx, "D H"), Wh=(Wh, "H H"), b=(b, "H")
-    )
+    xp = array_namespace(x)
     next_h = xp.tanh(x @ Wx + prev_h @ Wh + b)  # (N, H)
     return next_h, (x, prev_h, Wx, Wh, next_h)
 
 
+@shapes(dnext_h="N H", cache=("N D", "N H", "D H", "H H", "N H"))
 def rnn_step_backward(dnext_h, cache):
     """Backward pass of one timestep, through a = x Wx + prev_h Wh + b and next_h = tanh(a).
 
@@ -42,11 +44,11 @@ def rnn_step_backward(dnext_h, cache):
     Returns: dx (N, D), dprev_h (N, H), dWx (D, H), dWh (H, H), db (H,)
     """
     x, prev_h, Wx, Wh, next_h = cache
-    xp, _ = check_arguments(next_h=(next_h, "N H"), dnext_h=(dnext_h, "N H"))
     da = dnext_h * (1 - next_h**2)  # (N, H)
-    return da @ Wx.T, da @ Wh.T, x.T @ da, prev_h.T @ da, xp.sum(da, axis=0)
+    return da @ Wx.T, da @ Wh.T, x.T @ da, prev_h.T @ da, da.sum(0)
 
 
+@shapes(x="N T D", h0="N H", Wx="D H", Wh="H H", b="H")
 def rnn_forward(x, h0, Wx, Wh, b):
     """Run a vanilla RNN over a sequence: h[:, t] = tanh(x[:, t] Wx + h[:, t-1] Wh + b).
 
@@ -61,17 +63,17 @@ def rnn_forward(x, h0, Wx, Wh, b):
         cache: for the backward pass
     Raises: ValueError or TypeError naming an argument of the wrong shape, kind or dtype.
     """
-    xp, sizes = check_arguments(
-        x=(x, "N T D"), h0=(h0, "N H"), Wx=(Wx, "D H"), Wh=(Wh, "H H"), b=(b, "H")
-    )
-    h, _ = temporal_affine_forward(x, Wx, b)  # holds x Wx + b until the loop reaches t
-    prev_h = h0
-    for t in range(sizes["T"]):
-        h[:, t] = xp.tanh(h[:, t] + prev_h @ Wh)  # (N, H)
-        prev_h = h[:, t]
+    xp = array_namespace(x)
+    a, _ = temporal_affine_forward(x, Wx, b)  # x Wx + b, (N, T, H)
+    h, prev_h = [], h0
+    for t in range(x.shape[1]):
+        prev_h = xp.tanh(a[:, t] + prev_h @ Wh)  # (N, H)
+        h.append(prev_h)
+    h = xp.stack(h, axis=1)  # (N, T, H)
     return h, (x, h0, Wx, Wh, h)
 
 
+@shapes(dh="N T H", cache=("N T D", "N H", "D H", "H H", "N T H"))
 def rnn_backward(dh, cache):
     """Backpropagation through time: the step's backward pass from the last timestep to the first.
 
@@ -84,21 +86,21 @@ def rnn_backward(dh, cache):
     Returns: dx (N, T, D), dh0 (N, H), dWx (D, H), dWh (H, H), db (H,)
     """
     x, h0, Wx, Wh, h = cache
-    xp, sizes = check_arguments(h=(h, "N T H"), dh=(dh, "N T H"))
-    da = xp.empty_like(h)  # (N, T, H)
-    dprev_h = xp.zeros_like(h0)
-    for t in reversed(range(sizes["T"])):
+    xp = array_namespace(h)
+    da, dprev_h = xp.empty_like(h), xp.zeros_like(h0)
+    for t in reversed(range(h.shape[1])):
         da[:, t] = (dh[:, t] + dprev_h) * (1 - h[:, t] ** 2)
         dprev_h = da[:, t] @ Wh.T  # (N, H)
     dx, dWx, db = temporal_affine_backward(da, (x, Wx))
-    dWh = weight_gradient(xp, previous_states(xp, h0, h), da)
+    dWh = weight_gradient(previous_states(h0, h), da)
     return dx, dprev_h, dWx, dWh, db
 
 
-def previous_states(xp, h0, h):
+def previous_states(h0, h):
     """Shift hidden states by one timestep: h0, then h without its last.
 
-    Inputs: xp: array namespace; h0 (N, H); h (N, T, H)
+    Inputs: h0 (N, H); h (N, T, H)
     Returns: the state before each timestep, (N, T, H)
     """
+    xp = array_namespace(h)
     return xp.concat([h0[:, None], h[:, :-1]], axis=1)

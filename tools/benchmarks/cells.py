@@ -1,16 +1,10 @@
 """One training step of a recurrent layer, forward and backward, beside torch's own."""
 
-import functools
-import sys
-
-import numpy as np
 import torch
 
-from helpers import kernels
-from helpers.kernels.compiled import compiled_lstm
 from helpers.layers import LSTM, RNN, AttentionLSTM, to_torch
 from tools.benchmarks import loops
-from tools.benchmarks.timing import REST, rows
+from tools.benchmarks.timing import rows
 from tools.benchmarks.twin import AttentionTwin
 
 SIZES = [(64, 16, 256, 512), (128, 16, 256, 512), (32, 17, 128, 256), (128, 30, 512, 512)]
@@ -24,48 +18,13 @@ KINDS = {
 
 def measure(peaks, sizes=SIZES, repetitions=7, device="cpu"):
     """Time every kind of layer at every size, in `repetitions` turns or more. Yields: `Row`s."""
-    compiled = device == "cpu" and can_compile()
     for N, T, D, H in sizes:
         turns = repetitions * (3 if N * T < 1000 else 1)  # the median of a short step needs more
         for kind in KINDS:
             size = f"N={N} T={T} D={D} H={H}" + f" P={POSITIONS}" * (kind == "attention LSTM")
             steps = training_steps(kind, (N, T, D, H), device)
             flops = products(kind, N, T, D, H)
-            if compiled and kind == "LSTM":
-                steps |= with_compiled_lstm(steps)
             yield from rows(kind, size, steps, turns, "torch.nn, float32", flops, peaks)
-        if device == "cpu":
-            steps = numpy_steps(N, T, D, H)
-            size = f"N={N} T={T} D={D} H={H}"
-            flops = products("LSTM", N, T, D, H)
-            if compiled:
-                steps |= with_compiled_lstm(steps)
-            yield from rows("LSTM", size, steps, turns, "textbook, NumPy", flops, peaks,
-                           warm_up=0, rest=REST)  # fmt: skip
-
-
-def can_compile():
-    """Tell whether the LSTM in C++ can be had, and say why if not."""
-    try:
-        with compiled_lstm():
-            return True
-    except RuntimeError as error:
-        print(f"without the compiled LSTM: {error}", file=sys.stderr)
-        return False
-
-
-def with_compiled_lstm(steps):
-    """Return our own variants among `steps` once more, with the LSTM in C++."""
-
-    def compiled(step):
-        with compiled_lstm():
-            return step()
-
-    return {
-        name.replace("ours", "ours compiled"): functools.partial(compiled, step)
-        for name, step in steps.items()
-        if name.startswith("ours")
-    }
 
 
 def products(kind, N, T, D, H, P=POSITIONS):
@@ -114,19 +73,4 @@ def training_steps(kind, sizes, device="cpu"):
         "torch.nn, float32": step(run_twin, list(twin.parameters())),
         "torch.nn, bf16": step(run_twin, list(twin.parameters()), "bf16"),
         "naive loop, float32": step(lambda *both: naive(*both, *weights), weights),
-    }
-
-
-def numpy_steps(N, T, D, H):
-    """Return our LSTM and the textbook's on the same NumPy arrays, in float32."""
-    rng = np.random.default_rng(0)
-    shapes = [(N, T, D), (N, H), (D, 4 * H), (H, 4 * H), (4 * H,), (N, T, H)]
-    *inputs, dh = (rng.normal(scale=H**-0.5, size=s).astype(np.float32) for s in shapes)
-
-    def ours():
-        return kernels.lstm_backward(dh, kernels.lstm_forward(*inputs)[1])
-
-    return {
-        "ours, NumPy": ours,
-        "textbook, NumPy": lambda: loops.textbook_lstm(*inputs, dh),
     }

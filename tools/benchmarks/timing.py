@@ -10,10 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from helpers.kernels.products import fast_products
-
-REST = 0.3  # seconds; OpenBLAS's threads wait busily for a tenth of one after a product
-
 
 @dataclasses.dataclass
 class Row:
@@ -86,7 +82,6 @@ def rows(task, size, steps, repetitions, reference, flops=None, peaks=None, warm
     Returns: list of `Row`s
     """
     durations = interleaved(steps, repetitions, warm_up, rest)
-    time.sleep(REST)
     base = statistics.median(durations[reference])
     result = []
     for variant, each in durations.items():
@@ -105,12 +100,10 @@ def measure_peaks(device="cpu", n=2048, repetitions=5):
     """
     x = torch.ones(n, n, device=device)
     narrow, array = x.bfloat16(), x.cpu().numpy()
-    with fast_products():
-        durations = interleaved(
-            {"bf16": lambda: narrow @ narrow, "float32": lambda: x @ x}, repetitions
-        )
+    durations = interleaved(
+        {"bf16": lambda: narrow @ narrow, "float32": lambda: x @ x}, repetitions
+    )
     durations |= interleaved({"NumPy": lambda: array @ array}, repetitions)
-    time.sleep(REST)
     return {name: 2 * n**3 / min(each) / 1e6 for name, each in durations.items()}
 
 
