@@ -1,0 +1,34 @@
+"""The kernels as PyTorch layers: autograd bridges, and modules that train."""
+
+from helpers.layers.bridges import (
+    attention_lstm,
+    bridge,
+    lstm,
+    rnn,
+    temporal_affine,
+    temporal_softmax_loss,
+    temporal_word_loss,
+    word_embedding,
+)
+from helpers.layers.modules import LSTM, RNN, AttentionLSTM, TemporalAffine, WordEmbedding
+from helpers.layers.twins import from_torch, kernel_weights, layer_sizes, to_torch
+
+__all__ = [
+    "LSTM",
+    "RNN",
+    "AttentionLSTM",
+    "TemporalAffine",
+    "WordEmbedding",
+    "attention_lstm",
+    "bridge",
+    "from_torch",
+    "kernel_weights",
+    "layer_sizes",
+    "lstm",
+    "rnn",
+    "temporal_affine",
+    "temporal_softmax_loss",
+    "temporal_word_loss",
+    "to_torch",
+    "word_embedding",
+]

@@ -1,0 +1,162 @@
+"""Layers that train: weights, and the kernels that run on them."""
+
+import torch
+from torch import nn
+
+from helpers import kernels
+from helpers.layers.bridges import (
+    attention_lstm,
+    lstm,
+    rnn,
+    temporal_affine,
+    temporal_affine_of_data,
+    word_embedding,
+)
+
+
+class _Cell(nn.Module):
+    """Weights Wx (D, G), Wh (H, G) and b (G,) of a recurrent layer; G = H or 4H.
+
+    Drawn uniformly from ±1/sqrt(H), as torch.nn.RNN and torch.nn.LSTM do.
+    """
+
+    gates = 1
+    Wx: nn.Parameter
+    Wh: nn.Parameter
+    b: nn.Parameter
+
+    def __init__(self, input_dim, hidden_dim):
+        super().__init__()
+        bound = hidden_dim**-0.5
+        for name, rows in self._rows(input_dim, hidden_dim).items():
+            weight = torch.empty(*rows, self.gates * hidden_dim).uniform_(-bound, bound)
+            self.register_parameter(name, nn.Parameter(weight))
+
+    def _rows(self, input_dim, hidden_dim):
+        return {"Wx": (input_dim,), "Wh": (hidden_dim,), "b": ()}
+
+    def extra_repr(self):
+        """Return the sizes, for the module's repr."""
+        return f"{self.Wx.shape[0]}, {self.Wh.shape[0]}"
+
+
+class RNN(_Cell):
+    """Vanilla RNN layer on `rnn_forward` and `rnn_backward`."""
+
+    def forward(self, x, h0):
+        """Inputs: x (N, T, D), h0 (N, H). Returns: h (N, T, H)."""
+        return rnn(x, h0, self.Wx, self.Wh, self.b)
+
+    def step(self, x, state):
+        """Inputs: x (N, D), state: (h,) of (N, H). Returns: next_h (N, H), (next_h,)."""
+        (prev_h,) = state
+        next_h, _ = kernels.rnn_step_forward(x, prev_h, self.Wx, self.Wh, self.b)
+        return next_h, (next_h,)
+
+
+class _GatedCell(_Cell):
+    """Weights of four gates, i, f, o, g; the forget gate starts open, with a bias of 1.
+
+    Jozefowicz, Zaremba and Sutskever 2015, "An Empirical Exploration of Recurrent Network
+    Architectures".
+    """
+
+    gates = 4
+
+    def __init__(self, input_dim, hidden_dim):
+        super().__init__(input_dim, hidden_dim)
+        with torch.no_grad():
+            self.b[hidden_dim : 2 * hidden_dim] = 1
+
+
+class LSTM(_GatedCell):
+    """LSTM layer on `lstm_forward` and `lstm_backward`; gates in the order i, f, o, g."""
+
+    def forward(self, x, h0, c0=None):
+        """Inputs: x (N, T, D), h0 and c0 (N, H); c0 = 0 if None. Returns: h (N, T, H)."""
+        initial = () if c0 is None else (c0,)
+        return lstm(x, h0, self.Wx, self.Wh, self.b, *initial)
+
+    def step(self, x, state):
+        """Inputs: x (N, D), state: (h, c) of (N, H) each. Returns: next_h (N, H), next state."""
+        next_h, next_c, _ = kernels.lstm_step_forward(x, *state, self.Wx, self.Wh, self.b)
+        return next_h, (next_h, next_c)
+
+
+class AttentionLSTM(_GatedCell):
+    """LSTM layer that attends to image positions A (I, P, H) before each step."""
+
+    def _rows(self, input_dim, hidden_dim):
+        return super()._rows(input_dim, hidden_dim) | {"Wattn": (hidden_dim,)}
+
+    def forward(self, x, A):
+        """Run over sequences; K captions in a row may share an image.
+
+        Inputs: x (N, T, D), A (I, P, H) with N = I K
+        Returns: h (N, T, H), alpha (N, T, P)
+        Raises: ValueError for images that do not divide the rows.
+        """
+        A = A.repeat_interleave(rows_per_image(x, A), 0)  # (N, P, H)
+        return attention_lstm(x, A, self.Wx, self.Wh, self.Wattn, self.b)
+
+    def step(self, x, state, A):
+        """Take a step; K hypotheses in a row may share an image.
+
+        Inputs: x (N, D), state: (h, c) of (N, H) each, A (I, P, H) with N = I K
+        Returns: next_h (N, H), next state, alpha (N, P)
+        Raises: ValueError for images that do not divide the rows.
+        """
+        h, c = state
+        K = rows_per_image(x, A)
+        looks = [kernels.dot_product_attention_forward(h[k::K], A)[:2] for k in range(K)]
+        attn, alpha = (torch.stack(each, 1).flatten(0, 1) for each in zip(*looks, strict=True))
+        next_h, next_c, _ = kernels.attention_lstm_step_forward(
+            x, h, c, attn, self.Wx, self.Wh, self.Wattn, self.b
+        )
+        return next_h, (next_h, next_c), alpha
+
+
+def rows_per_image(x, A):
+    """Return K, the number of rows of x, (N, ...), for each image of A (I, P, H); N = I K.
+
+    Raises: ValueError for images that do not divide the rows.
+    """
+    N, images = len(x), len(A)
+    if images == 0 or N % images:
+        raise ValueError(f"A must have N = {N} images, or N / K for a whole K, not {images}")
+    return N // images
+
+
+class WordEmbedding(nn.Module):
+    """Word vectors W (V, E), drawn from a normal distribution of standard deviation 1/sqrt(E)."""
+
+    def __init__(self, vocabulary_size, wordvec_dim):
+        super().__init__()
+        self.W = nn.Parameter(torch.randn(vocabulary_size, wordvec_dim) * wordvec_dim**-0.5)
+
+    def extra_repr(self):
+        """Return the sizes, for the module's repr."""
+        return f"{self.W.shape[0]}, {self.W.shape[1]}"
+
+    def forward(self, x):
+        """Inputs: x: ids, (N, T). Returns: (N, T, E)."""
+        return word_embedding(x, self.W)
+
+
+class TemporalAffine(nn.Module):
+    """One affine map for all timesteps: W (D, M), drawn from ±1/sqrt(D), and b (M,), zero."""
+
+    def __init__(self, input_dim, output_dim):
+        super().__init__()
+        bound = input_dim**-0.5
+        self.W = nn.Parameter(torch.empty(input_dim, output_dim).uniform_(-bound, bound))
+        self.b = nn.Parameter(torch.zeros(output_dim))
+
+    def extra_repr(self):
+        """Return the sizes, for the module's repr."""
+        return f"{self.W.shape[0]}, {self.W.shape[1]}"
+
+    def forward(self, x):
+        """Inputs: x (N, T, D). Returns: (N, T, M)."""
+        affine = temporal_affine if x.requires_grad else temporal_affine_of_data
+        return affine(x, self.W, self.b)

@@ -1,0 +1,73 @@
+"""Weights to and from torch's own layers, which store them otherwise."""
+
+import torch
+from torch import nn
+
+from helpers.layers.modules import LSTM, RNN
+
+
+def to_torch(layer):
+    """Copy an RNN or LSTM of ours into torch.nn.RNN or torch.nn.LSTM (batch_first).
+
+    torch stores the gates in the order i, f, g, o, transposed, and adds two biases: the second
+    one is set to zero.
+
+    Inputs: layer: RNN or LSTM
+    Returns: torch.nn.RNN or torch.nn.LSTM with the same outputs
+    """
+    twin = (nn.LSTM if layer.gates == 4 else nn.RNN)(*layer_sizes(layer), batch_first=True)
+    twin = twin.to(layer.Wx)
+    weights = {
+        "weight_ih_l0": swap_gates(layer.Wx.T, layer.gates),
+        "weight_hh_l0": swap_gates(layer.Wh.T, layer.gates),
+        "bias_ih_l0": swap_gates(layer.b, layer.gates),
+        "bias_hh_l0": torch.zeros_like(layer.b),
+    }
+    twin.load_state_dict(weights)
+    return twin
+
+
+def from_torch(twin):
+    """Copy a torch.nn.RNN or torch.nn.LSTM into a layer of ours; its two biases add up.
+
+    Inputs: twin: one layer, one direction, with biases; tanh for torch.nn.RNN
+    Returns: RNN or LSTM with the same outputs
+    Raises: ValueError for a torch layer that ours cannot express
+    """
+    if twin.num_layers != 1 or twin.bidirectional or not twin.bias or twin.proj_size:
+        raise ValueError(f"twin must have one layer, one direction and biases, not {twin}")
+    if getattr(twin, "nonlinearity", "tanh") != "tanh":
+        raise ValueError(f"twin must use tanh, not {twin.nonlinearity}")
+    layer = (LSTM if isinstance(twin, nn.LSTM) else RNN)(twin.input_size, twin.hidden_size)
+    layer = layer.to(twin.weight_ih_l0)
+    with torch.no_grad():
+        for ours, theirs in zip((layer.Wx, layer.Wh, layer.b), kernel_weights(twin), strict=True):
+            ours.copy_(theirs)
+    return layer
+
+
+def kernel_weights(twin):
+    """Give the weights of a torch.nn.RNN or torch.nn.LSTM as the kernels take them.
+
+    Autograd sees through it: a gradient for these is a gradient for the torch layer's own.
+
+    Inputs: twin: as for `from_torch`
+    Returns: Wx (D, G), Wh (H, G), b (G,); G = H or 4H, gates in the order i, f, o, g
+    """
+    gates = 4 if isinstance(twin, nn.LSTM) else 1
+    Wx = swap_gates(twin.weight_ih_l0, gates).T
+    Wh = swap_gates(twin.weight_hh_l0, gates).T
+    return Wx, Wh, swap_gates(twin.bias_ih_l0 + twin.bias_hh_l0, gates)
+
+
+def layer_sizes(layer):
+    """Return D and H of a recurrent layer."""
+    return layer.Wx.shape[0], layer.Wh.shape[0]
+
+
+def swap_gates(rows, gates):
+    """Exchange the last two of four blocks of rows: i, f, o, g <-> i, f, g, o."""
+    if gates == 1:
+        return rows
+    i, f, third, fourth = rows.chunk(4)
+    return torch.cat([i, f, fourth, third])
