@@ -4,7 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from helpers.layers import layer_sizes, swap_gates, to_torch
+from helpers.layers import layer_sizes, to_torch
+from helpers.layers.twins import swap_gates
 from helpers.vocabulary import NULL, shift_captions
 
 
