@@ -15,7 +15,7 @@ from helpers.formats.archive import Archive
 from helpers.settings import DATA
 from helpers.vocabulary import Vocabulary
 
-SPLITS = ("train", "val", "test", "restval")
+SPLITS = ("train", "val", "test", "restval", "train+restval")
 
 
 class CaptionedImages:
@@ -174,7 +174,11 @@ def load_captions(
     if strict and data.left_out():
         raise DataError(f"{archive.path}: {data.left_out()}; complete the data, or drop 'strict'")
     if len(data) == 0:
-        problem = f"{data.left_out() or 'it is empty'}; put the images or their zip beside"
+        problem = "it lists no image; add some, or choose another split"
+        if data.missing:
+            problem = f"{data.left_out()}; put the images or their zip beside"
+        elif data.left_out():
+            problem = f"{data.left_out()}; write captions for them"
         raise DataError(f"{archive.path}: nothing to use in split '{split}': {problem}")
     return data
 

@@ -1,6 +1,7 @@
 """Image features, encoded once and kept in a memory-mapped file."""
 
 import hashlib
+import math
 import mmap
 import os
 import time
@@ -9,12 +10,25 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.lib.format import open_memmap
 from tqdm.auto import tqdm
 
-from helpers.files import DataError, read_json, write_json
+from helpers.files import DataError, only_writer, read_json, write_json
+from helpers.images import pictures
 
 SAVE_SECONDS = 10  # how often what is encoded is noted as surely on disk
+
+
+class BrokenPictures(DataError):
+    """Pictures of a data set cannot be read; the features of all others are in the cache.
+
+    Attributes: rows: list of int in [0, I), which pictures
+    """
+
+    def __init__(self, problems):
+        self.rows = sorted(problems)
+        first = "; ".join(problems[row] for row in self.rows[:3])
+        more = f"; and {len(problems) - 3:,} more" if len(problems) > 3 else ""
+        super().__init__(f"{len(problems):,} pictures cannot be read: {first}{more}")
 
 
 def encode_features(data, encoder, folder, batch_size=16, progress=True):
@@ -22,7 +36,7 @@ def encode_features(data, encoder, folder, batch_size=16, progress=True):
 
     The file's name is a hash of the encoder's settings and weights and of every picture's file, so
     that a change in any of them gives another file. Encoding that was cut off goes on where it
-    stopped.
+    stopped. Of several processes one encodes, and the others wait for it.
 
     Inputs:
         data: CaptionedImages, I pictures
@@ -32,36 +46,62 @@ def encode_features(data, encoder, folder, batch_size=16, progress=True):
         progress: show a progress bar
     Returns: memory-mapped float16 array in the order of `data.ids`, (I, P, C), or (I, C) for an
         encoder that pools
-    Raises: ImageError for a picture that cannot be read; what was encoded before it is kept.
+    Raises: BrokenPictures when pictures cannot be read, once all others are encoded; the features
+        of a subset without these are in the cache then. ImageError where none can be read.
     """
-    folder = Path(folder)
+    folder, count = Path(folder), len(data)
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{data.name}-{data.split}-{encoder.backbone}-{cache_key(data, encoder)}"
-    whole, partial, state = (folder / f"{name}{end}" for end in (".npy", ".part", ".json"))
-    if not whole.exists():
-        _encode(data, encoder, partial, state, batch_size, progress)
-        partial.replace(whole)
-        state.unlink()
-    return np.load(whole, mmap_mode="r")
+
+    def good(problems):
+        """Return where the features of the pictures without problems stand, and their number."""
+        rows = [row for row in range(count) if row not in problems]
+        name = f"{data.name}-{data.split}-{encoder.backbone}-{cache_key(data, encoder, rows)}.npy"
+        return folder / name, len(rows)
+
+    whole, _ = good({})
+    partial, note = whole.with_suffix(".part"), whole.with_suffix(".json")
+    features = _open_whole(whole, count)
+    if features is not None:
+        return features
+    with only_writer(partial, wait=True) as file:
+        if _open_whole(whole, count) is None:  # else another process was the first
+            problems = _known_problems(data, note)
+            if not problems or _open_whole(*good(problems)) is None:
+                problems = _encode(data, encoder, file, note, batch_size, progress)
+                partial.replace(good(problems)[0])
+            if problems:
+                partial.unlink(missing_ok=True)
+                raise BrokenPictures(problems)
+            note.unlink()
+        partial.unlink(missing_ok=True)
+    return _open_whole(whole, count)
 
 
-def cache_key(data, encoder):
-    """Return 16 hex digits that change with the encoder and with any picture's file."""
+def cache_key(data, encoder, rows=None):
+    """Return 16 hex digits that change with the encoder and with any picture's file.
+
+    Inputs: data: CaptionedImages; encoder: ImageEncoder; rows: of which pictures, None for all
+    """
     digest = hashlib.sha256(encoder.fingerprint().encode())
-    for i in range(len(data)):
+    for i in range(len(data)) if rows is None else rows:
         digest.update(data.fingerprint(i).encode())
     return digest.hexdigest()[:16]
 
 
 def encode_images(encoder, images, batch_size=4):
-    """Encode PIL images.
+    """Encode pictures.
 
-    Few at a time are as fast on a CPU as many, and take less memory.
+    Each is opened, scaled to the encoder's size and let go before the next one. Few at a time are
+    encoded: on a CPU they are as fast as many, and take less memory.
 
-    Inputs: encoder: ImageEncoder; images: list of N; batch_size: how many at a time
+    Inputs:
+        encoder: ImageEncoder
+        images: one picture or N, see `images.pictures`
+        batch_size: how many at a time
     Returns: features as a float32 tensor, (N, P, C) or (N, C)
+    Raises: as `images.pictures`
     """
-    pixels = torch.stack([encoder.prepare(image) for image in images])
+    pixels = torch.stack([encoder.prepare(image) for image in pictures(images)])
     pixels = pixels.to(encoder.mean.device)
     with torch.inference_mode():
         return torch.cat([encoder(some).float() for some in pixels.split(batch_size)])
@@ -104,33 +144,101 @@ def ahead(load, items):
             yield last.result()
 
 
-def _encode(data, encoder, partial, state, batch_size, progress):
-    """Fill `partial` batch by batch; `state` tells how many pictures are surely on disk."""
-    done, saved_at = 0, time.monotonic()
-    if partial.exists() and state.exists():
-        done = read_json(state)["done"]
-        features = open_memmap(partial, mode="r+")
-    else:
-        shape = encode_images(encoder, [data.image(0)]).shape[1:]
-        features = open_memmap(partial, mode="w+", dtype=np.float16, shape=(len(data), *shape))
+def _open_whole(path, count):
+    """Map a file of features into memory, or return None where it is not there or not whole."""
+    try:
+        features = np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
+    return features if len(features) == count and features.dtype == np.float16 else None
+
+
+def _read_note(note):
+    """Read how many pictures are surely on disk, and which could not be read: (0, {}) at first."""
+    try:
+        content = read_json(note)
+        return int(content["done"]), {int(k): v for k, v in content.get("broken", {}).items()}
+    except (DataError, KeyError, TypeError, ValueError, AttributeError):
+        return 0, {}
+
+
+def _known_problems(data, note):
+    """Return what an earlier call found broken, if all of that is so still, else {}."""
+    done, problems = _read_note(note)
+    same = done == len(data) and all(isinstance(_image(data, i), DataError) for i in problems)
+    return problems if same else {}
+
+
+def _image(data, i):
+    """Open a picture. Returns: PIL image; or what is wrong with it, a DataError."""
+    try:
+        return data.image(i)
+    except DataError as problem:
+        return problem
+
+
+def _encode(data, encoder, file, note, batch_size, progress):
+    """Fill a .npy file row by row; `note` tells how many pictures are surely in it.
+
+    Returns: dict from the pictures that have no row, since they cannot be read, to why
+    """
+    (done, problems), saved_at, count = _read_note(note), time.monotonic(), len(data)
+    shape = _row_shape(file, done - len(problems))
+    if shape is None:
+        done, problems = 0, {}
 
     def load(start):
-        return [data.image(i) for i in range(start, min(start + batch_size, len(data)))]
+        return [_image(data, i) for i in range(start, min(start + batch_size, count))]
 
     bar = tqdm(
-        total=len(data), initial=done, desc=f"encode {data.split}", unit="image",
-        disable=not progress,
-    )  # fmt: skip
-    # written as a file, not through the map: there, a full disk would end the process
-    with bar, open(partial, "r+b") as file:
-        file.seek(features.offset + done * features[:1].nbytes)
-        for images in ahead(load, range(done, len(data), batch_size)):
-            rows = encode_images(encoder, images, batch_size).cpu().numpy()
-            file.write(rows.astype(np.float16).tobytes())
-            done += len(images)
-            bar.update(len(images))
-            if time.monotonic() - saved_at > SAVE_SECONDS or done == len(data):
+        total=count, initial=done, desc=f"encode {data.split}", unit="image", disable=not progress
+    )
+    # written as a file, not through a map: there, a full disk would end the process
+    with bar:
+        for loaded in ahead(load, range(done, count, batch_size)):
+            images = [image for image in loaded if not isinstance(image, DataError)]
+            if not images and shape is None:
+                raise loaded[0]  # such as CS231n's, which has no pictures at all
+            for i, image in enumerate(loaded, start=done):
+                if isinstance(image, DataError):
+                    problems[i] = str(image)
+            if images:
+                rows = encode_images(encoder, images, batch_size).cpu().numpy()
+                if shape is None:
+                    shape = rows.shape[1:]
+                    _write_header(file, count, shape)
+                file.write(rows.astype(np.float16).tobytes())
+            done += len(loaded)
+            bar.update(len(loaded))
+            if time.monotonic() - saved_at > SAVE_SECONDS or done == count:
                 file.flush()
                 os.fsync(file.fileno())
-                write_json(state, {"done": done})
+                write_json(note, {"done": done, "broken": problems})
                 saved_at = time.monotonic()
+    file.truncate()
+    _write_header(file, count - len(problems), shape)
+    file.flush()
+    os.fsync(file.fileno())
+    return problems
+
+
+def _row_shape(file, rows):
+    """Go to the end of some rows of a .npy file. Returns: a row's shape; None if they are not."""
+    try:
+        np.lib.format.read_magic(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        end = file.tell() + rows * math.prod(shape[1:]) * dtype.itemsize
+    except ValueError:
+        rows, shape, dtype, end = 0, (), None, 0
+    if rows < 1 or dtype != np.float16 or os.fstat(file.fileno()).st_size < end:
+        file.seek(0)
+        return None
+    file.seek(end)
+    return shape[1:]
+
+
+def _write_header(file, count, shape):
+    """Write the head of a .npy file; it is as long for any number of rows."""
+    file.seek(0)
+    header = {"descr": "<f2", "fortran_order": False, "shape": (count, *shape)}
+    np.lib.format.write_array_header_1_0(file, header)

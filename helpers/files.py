@@ -1,13 +1,15 @@
 """Files that are whole or not there, and the one error for a user's file that cannot be used."""
 
 import contextlib
+import fcntl
 import json
 import os
 import re
 import secrets
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 class DataError(ValueError):
@@ -39,6 +41,32 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def only_writer(path: str | os.PathLike, wait: bool = False) -> Iterator[IO[bytes]]:
+    """Open a file that one process at a time writes to; the system lets go of it with the process.
+
+    Inputs:
+        path: made where it is missing; its folder must be there
+        wait: for another process to end, rather than to refuse
+    Returns: a context manager that gives the file, open for reading and writing at its start
+    Raises: DataError naming the file that another process writes to
+    """
+    while True:
+        with open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if not wait:
+                    raise DataError(f"{path}: another process is writing here") from None
+                print(f"{path}: another process writes it; waiting", file=sys.stderr)
+                fcntl.flock(file, fcntl.LOCK_EX)
+            except OSError:  # a disk without locks, over a network
+                pass
+            if os.path.exists(path) and os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+                yield file
+                return  # else it was renamed or removed while this process waited
 
 
 def remove_leftovers(folder: str | os.PathLike) -> None:

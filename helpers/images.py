@@ -3,7 +3,8 @@
 import contextlib
 import os
 import warnings
-from typing import IO
+from collections.abc import Iterable, Iterator, Sized
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -12,6 +13,7 @@ from helpers.files import DataError
 
 # Vector formats: to draw them, Pillow would start a PostScript interpreter or Windows itself.
 _VECTOR_FORMATS = ("EPS", "WMF")
+_WANTED = "a path, a PIL image, an array or a tensor"
 # The value that means white in each mode of more than 8 bits. Pillow calls 16-bit greys "I;16",
 # or plain "I" where they come from some formats.
 _WHITE = {"I;16": 65535, "I;16L": 65535, "I;16B": 65535, "I": 65535, "F": 1.0}
@@ -106,6 +108,64 @@ def to_rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
     return image.convert("RGB")
+
+
+def pictures(images: Any) -> Iterator[Image.Image]:
+    """Open pictures as programs have them, one after the other, as upright 8-bit RGB.
+
+    Inputs:
+        images: one picture, or several in a list, tuple or iterator. A picture is a path, a PIL
+            image of any mode, or an array or tensor: (height, width), (height, width, channels) or
+            (channels, height, width) with 1 channel for grey, 3 for RGB or 4 with transparency;
+            uint8 or uint16 over their range, other integers in [0, 255], or floats in [0, 1]. An
+            array (N, ...) is N pictures.
+    Returns: iterator of PIL images, mode "RGB"
+    Raises: TypeError or ValueError that names the picture and what is wanted; ImageError for a
+        file that cannot be used
+    """
+    if isinstance(images, (str, os.PathLike, Image.Image)) or getattr(images, "ndim", 4) < 4:
+        images = [images]
+    if not isinstance(images, Iterable) or isinstance(images, (bytes, dict)):
+        raise TypeError(f"images: expected pictures, {_WANTED}; got {type(images).__name__}")
+    if isinstance(images, Sized) and not len(images):
+        raise ValueError(f"images: expected at least one picture, {_WANTED}; got none")
+    return (_picture(image, f"images[{k}]") for k, image in enumerate(images))
+
+
+def _picture(image: Any, name: str) -> Image.Image:
+    """Open one of the pictures that `pictures` takes; `name` is what to call it in an error."""
+    if isinstance(image, (str, os.PathLike)):
+        return open_image(image)
+    try:
+        if isinstance(image, Image.Image):
+            return to_rgb(image)
+        if hasattr(image, "detach"):  # a tensor, on any device
+            image = image.detach().cpu().numpy()
+        if isinstance(image, np.ndarray):
+            return to_rgb(_from_array(image))
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{name}: {error}") from error
+    raise TypeError(f"{name}: expected {_WANTED}; got {type(image).__name__}")
+
+
+def _from_array(values: np.ndarray) -> Image.Image:
+    """Make a PIL image of an array, see `pictures`."""
+    channels = (1, 3, 4)
+    if values.ndim == 3 and values.shape[2] not in channels and values.shape[0] in channels:
+        values = values.transpose(1, 2, 0)
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[:, :, 0]
+    if values.size == 0 or values.ndim not in (2, 3) or values.shape[2:] not in ((), (3,), (4,)):
+        wanted = "(height, width), (height, width, channels) or (channels, height, width)"
+        raise ValueError(f"expected shape {wanted} with 1, 3 or 4 channels, not {values.shape}")
+    white = 1.0
+    if values.dtype.kind not in "fb":
+        white = 65535.0 if values.dtype == np.uint16 else 255.0
+    low, high = values.min(), values.max()
+    if values.dtype.kind not in "fbiu" or not (low >= 0 and high <= white):  # refuses NaN too
+        found = f"{values.dtype} from {low} to {high}"
+        raise ValueError(f"expected integers in [0, 255] or floats in [0, 1], not {found}")
+    return Image.fromarray(np.round(values * (255.0 / white)).astype(np.uint8))
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -138,16 +138,13 @@ def test_two_data_sets_in_one_folder_need_a_word(tmp_path):
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"split": "training"}, "split: expected one of train, val, test, restval, got 'training'"),
+        ({"split": "training"}, "split: expected one of train, val, test, .*, got 'training'"),
         ({"split": "val", "format": "coco2015"}, "format: expected one of .*, got 'coco2015'"),
     ],
 )
 def test_wrong_arguments_are_named(tmp_path, options, reason):
     with pytest.raises(ValueError, match=reason):
         load_captions(tmp_path, **options)
-
-
-# What one can do with the data
 
 
 # What one can do with the data

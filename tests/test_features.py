@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import re
 import signal
+import time
 import zlib
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import torch
 
 import helpers.features
 from helpers.encoder import load_pixels
-from helpers.features import ahead, encode_features, encode_images, read_rows
+from helpers.features import BrokenPictures, ahead, encode_features, encode_images, read_rows
 from helpers.files import DataError
 from helpers.images import ImageError
 
@@ -93,19 +94,85 @@ def test_another_encoder_or_file_gives_another_cache(tmp_path):
     assert len(list(tmp_path.glob("*.npy"))) == 3
 
 
-def test_a_broken_image_keeps_what_was_encoded(tmp_path, monkeypatch):
+def test_broken_pictures_are_named_when_all_others_are_encoded(tmp_path):
     data = Pictures(20)
-    data.broken = {17}
-    monkeypatch.setattr(helpers.features, "SAVE_SECONDS", 0)
-    with pytest.raises(ImageError, match="17.jpg"):
+    data.broken = {3, 17}
+    with pytest.raises(BrokenPictures, match=r"^2 pictures .* 3\.jpg: cut off; 17\.jpg") as raised:
         encode(data, tmp_path)
-    assert not list(tmp_path.glob("*.npy"))
-    data.broken.clear()
+    assert raised.value.rows == [3, 17]
+    good = Pictures(20)
+    good.images = [image for i, image in enumerate(good.images) if i not in data.broken]
+    np.testing.assert_array_equal(encode(good, tmp_path), encode(good, tmp_path / "fresh"))
     data.opened.clear()
-    features = encode(data, tmp_path)
-    assert min(data.opened) == 16  # batches of four: the first sixteen were kept
-    np.testing.assert_array_equal(features, encode(Pictures(20), tmp_path / "fresh"))
-    assert [path.suffix for path in tmp_path.iterdir() if path.is_file()] == [".npy"]
+    with pytest.raises(BrokenPictures):
+        encode(data, tmp_path)
+    assert data.opened == [3, 17]  # again, in case that they can be read by now
+    data.broken.clear()
+    np.testing.assert_array_equal(encode(data, tmp_path), encode(data, tmp_path / "fresh"))
+
+
+def test_where_nothing_can_be_read_the_first_picture_is_named(tmp_path):
+    data = Pictures(20)
+    data.broken = set(range(20))
+    with pytest.raises(ImageError, match=r"^0\.jpg"):
+        encode(data, tmp_path)
+
+
+@pytest.mark.parametrize("damage", [b"", b"oops", None])
+def test_a_cache_that_is_not_whole_is_made_again(tmp_path, damage):
+    first = Path(encode(Pictures(10), tmp_path).filename)
+    expected = first.read_bytes()
+    first.write_bytes(expected[:-4] if damage is None else damage)
+    encode(Pictures(10), tmp_path)
+    assert first.read_bytes() == expected
+
+
+@pytest.mark.parametrize("note", [b"", b"[]", b'{"done": 9}', b'{"done": "x"}'])
+def test_an_unfinished_file_that_its_note_does_not_fit_is_made_again(tmp_path, note):
+    whole = Path(encode(Pictures(10), tmp_path).filename)
+    expected = whole.read_bytes()
+    whole.with_suffix(".part").write_bytes(expected[:150])
+    whole.unlink()
+    whole.with_suffix(".json").write_bytes(note)
+    encode(Pictures(10), tmp_path)
+    assert whole.read_bytes() == expected and len(list(tmp_path.iterdir())) == 1
+
+
+class Slow(Pictures):
+    """Takes its time for each picture."""
+
+    def image(self, i):
+        time.sleep(0.05)
+        return super().image(i)
+
+
+def _encode_slowly(folder, results):
+    helpers.features.SAVE_SECONDS = 0
+    data = Slow(24)
+    encode(data, folder)
+    results.put(len(data.opened))
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_of_two_encoders_of_one_cache_one_encodes(tmp_path, kill):
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    first, second = (context.Process(target=_encode_slowly, args=[tmp_path, results]) for _ in "ab")
+    first.start()
+    while not list(tmp_path.glob("*.part")):
+        time.sleep(0.01)
+    second.start()
+    time.sleep(0.5)
+    if kill:
+        first.kill()
+    first.join()
+    second.join()
+    assert second.exitcode == 0 and (kill or first.exitcode == 0)
+    if not kill:
+        assert sorted(results.get() for _ in "ab") == [0, 24]
+    np.testing.assert_array_equal(
+        encode(Slow(24), tmp_path), encode(Pictures(24), tmp_path / "new")
+    )
 
 
 def test_rows_are_read_past_the_map(tmp_path):
@@ -186,6 +253,6 @@ def test_a_killed_encoding_goes_on(tmp_path):
     assert not list(tmp_path.glob("*.npy"))
     data = Pictures(20)
     rows = encode(data, tmp_path)
-    assert min(data.opened) == 8  # of batches of four, two were noted; one more encodes the shape
+    assert min(data.opened) == 12  # three batches of four were noted
     np.testing.assert_array_equal(rows, encode(Pictures(20), tmp_path / "fresh"))
     assert [path.suffix for path in tmp_path.iterdir() if path.is_file()] == [".npy"]

@@ -29,5 +29,6 @@ def test_the_same_pictures_with_two_kinds_of_captions_need_a_word(tmp_path):
 def test_every_format_can_be_named():
     assert set(FORMATS) == {
         "coco2014", "coco2017", "coco", "flickr8k", "flickr8k-kaggle", "karpathy-coco",
-        "karpathy-flickr8k", "karpathy-flickr30k", "cs231n", "eecs498",
+        "karpathy-flickr8k", "karpathy-flickr30k", "cs231n", "eecs498", "flickr30k",
+        "flickr30k-token", "captions-csv", "metadata-csv", "texts",
     }  # fmt: skip

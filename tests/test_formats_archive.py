@@ -37,8 +37,9 @@ def test_a_folder_and_its_zips_look_the_same(archive):
     with pytest.raises(DataError, match=r"nothing\.txt is missing"):
         archive.require("nothing.txt")
     assert archive.locate("1.jpg", ["test", "val", "train"]) == "val/1.jpg"
-    assert archive.locate("top.txt", ["val", ""]) == "top.txt"
-    assert archive.locate("1.jpg", ["test", ""]) is None
+    assert archive.locate("top.txt", ["val"]) == "top.txt"
+    assert archive.locate("1.jpg", apart=["train"]) == "val/1.jpg"
+    assert archive.locate("1.jpg", apart=["train", "val"]) is None
     assert archive.read("train/1.jpg") == b"one"
     assert archive.read_text("notes/captions.txt") == "text"
     assert archive.label("val/1.jpg").startswith(str(archive.path))
@@ -56,11 +57,54 @@ def test_a_file_on_disk_comes_before_the_one_in_a_zip(tmp_path):
     assert Archive(tmp_path).read_text("x.txt") == "unpacked"
 
 
-def test_of_files_with_equal_names_the_first_is_found(tmp_path):
+@pytest.mark.parametrize(
+    ("files", "name", "folders", "found"),
+    [
+        # the exact path, before all others
+        (["train/cats/1.jpg", "val/cats/1.jpg"], "val/cats/1.jpg", ["train"], "val/cats/1.jpg"),
+        # then where annotations of this kind have their pictures
+        (["train/cats/1.jpg", "val/cats/1.jpg"], "cats/1.jpg", ["val"], "val/cats/1.jpg"),
+        (["small/train/1.jpg", "train/1.jpg"], "1.jpg", ["train"], "train/1.jpg"),
+        (["1.jpg", "images/1.jpg"], "1.jpg", ["images"], "images/1.jpg"),
+        (["train/cats/1.jpg", "other/1.jpg"], "1.jpg", ["train"], "train/cats/1.jpg"),
+        # then what is on disk decides
+        (["photos/1.jpg"], "1.jpg", ["images"], "photos/1.jpg"),
+        (["a/photos/1.jpg", "photos/1.jpg"], "1.jpg", [], "photos/1.jpg"),
+        (["val/1.jpg"], "/home/me/set/val/1.jpg", ["train"], "val/1.jpg"),
+        (["Photos/1.jpg"], "C:\\me\\photos\\1.jpg", [], "Photos/1.jpg"),
+        (["images/1.jpg"], "../images/1.jpg", [], "images/1.jpg"),
+        (["a/cafe\u0301.jpg"], "caf\u00e9.jpg", [], "a/cafe\u0301.jpg"),
+        (["e\u0301/caf\u00e9.jpg"], "\u00e9/cafe\u0301.jpg", [], "e\u0301/caf\u00e9.jpg"),
+        # and never another picture that happens to be called so
+        (["b/cats/1.jpg", "a/cats/2.jpg"], "a/cats/1.jpg", [], None),
+        (["train/2.jpg", "other/1.jpg"], "1.jpg", ["train"], None),
+    ],
+)
+def test_where_a_picture_is_looked_for(tmp_path, files, name, folders, found):
+    archive = Archive(write_files(tmp_path, dict.fromkeys(files, b"x")))
+    assert archive.locate(name, folders) == found
+
+
+def test_two_pictures_that_could_be_meant_are_refused(tmp_path):
     write_files(tmp_path, {"a/images/1.jpg": "x", "b/images/1.jpg": "y"})
     write_zip(tmp_path / "a.zip", {"1.jpg": "z"})
     archive = Archive(tmp_path)
-    assert archive.find("1.jpg") == archive.locate("1.jpg", ["images"]) == "a/images/1.jpg"
+    assert archive.find("1.jpg") == archive.locate("1.jpg") == "1.jpg"
+    with pytest.raises(DataError, match=r"1\.jpg: could be .*a/images/1\.jpg and .*b/images/"):
+        archive.locate("1.jpg", ["images"])
+
+
+def test_links_into_nowhere_and_pipes_are_no_files(tmp_path):
+    write_files(tmp_path, {"a/1.jpg": "x"})
+    (tmp_path / "2.jpg").symlink_to(tmp_path / "gone.jpg")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    os.mkfifo(tmp_path / "3.jpg")
+    assert Archive(tmp_path).files() == ["a/1.jpg", "b/1.jpg"]
+
+
+def test_a_zip_in_capitals_is_a_zip(tmp_path):
+    write_zip(tmp_path / "DATA.ZIP", {"1.jpg": "x"})
+    assert Archive(tmp_path).files() == Archive(tmp_path / "DATA.ZIP").files() == ["1.jpg"]
 
 
 def test_hidden_files_and_the_copies_of_macos_are_passed_over(tmp_path):

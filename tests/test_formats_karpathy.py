@@ -22,6 +22,11 @@ def test_karpathy(tmp_path, write, name):
         assert data.image(0).size == (8, 6)
 
 
+def test_what_papers_train_on_is_train_and_restval(tmp_path):
+    write_files(tmp_path, layouts.karpathy("coco", ALL_SPLITS))
+    assert load_captions(tmp_path, "train+restval", strict=True).ids == [100, 101, 104]
+
+
 def test_karpathy_flickr_has_no_restval(tmp_path):
     write_files(tmp_path, layouts.karpathy("flickr30k"))
     with pytest.raises(DataError, match="no split 'restval' of karpathy-flickr30k"):

@@ -8,14 +8,14 @@ lists the readers.
 from collections.abc import Iterable
 
 from helpers.files import DataError
-from helpers.formats import coco, courses, flickr8k, karpathy
+from helpers.formats import coco, courses, flickr8k, karpathy, tables
 from helpers.formats.archive import Archive
 from helpers.formats.coco import Instances
 from helpers.formats.records import Content, Format, Record
 
 __all__ = ["FORMATS", "Content", "DataError", "Instances", "Record", "choose_format"]
 
-FORMATS = flickr8k.FORMATS | coco.FORMATS | karpathy.FORMATS | courses.FORMATS
+FORMATS = flickr8k.FORMATS | coco.FORMATS | karpathy.FORMATS | courses.FORMATS | tables.FORMATS
 
 
 def choose_format(archive: Archive, name: str | None = None) -> str:
@@ -33,6 +33,7 @@ def choose_format(archive: Archive, name: str | None = None) -> str:
     names = FORMATS if name is None else [name]
     found = [each for each in names if FORMATS[each].splits(archive)]
     if len(found) > 1:
+        found = [e for e in found if e != "texts"]  # a README beside pictures is not that
         found = [e for e in found if archive.folders.intersection(FORMATS[e].folders)] or found
     if len(found) == 1:
         return found[0]

@@ -1,9 +1,11 @@
 """One view of a data set's files, in a folder or in zip archives, without unpacking anything."""
 
+import functools
 import io
 import os
+import unicodedata
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,7 +28,7 @@ class Archive:
 
     Attributes:
         path: pathlib.Path, what it was made from
-        folders: set of str, the names of the folders right above a file, in lower case
+        folders: set of str, the names of the folders that files lie in, in lower case
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
@@ -41,12 +43,13 @@ class Archive:
         self._opened: dict[Path, zipfile.ZipFile] = {}
         # name -> path of the zip that holds it, or None for a file on disk
         self._zip_of: dict[str, Path | None] = {}
+        kind = self.path.suffix.lower() if os.path.isfile(self.path) else ""
         if os.path.isdir(self.path):
             self._add_folder(str(self.path), "", _DEPTH)
-            zips = sorted(self.path.glob("*.zip"))
-        elif self.path.suffix.lower() == ".zip" and os.path.isfile(self.path):
+            zips = sorted(each for each in self.path.iterdir() if _is_zip(each.name))
+        elif kind == ".zip":
             zips = [self.path]
-        elif self.path.suffix.lower() == ".pt" and os.path.isfile(self.path):
+        elif kind == ".pt":
             self.path, name = self.path.parent, self.path.name
             self._zip_of[name], zips = None, []
         else:
@@ -55,11 +58,12 @@ class Archive:
             raise DataError(f"{path}: {what}; {remedy}")
         for each in zips:
             self._add_zip(each)
-        self.folders, self._by_name, self._by_tail = set(), {}, {}
-        for name in reversed(self._zip_of):  # so that of equals the first stays
-            folder, file_name = _tail(name)
-            self._by_name[file_name] = self._by_tail[f"{folder}/{file_name}"] = name
-            self.folders.add(folder)
+        self.folders: set[str] = set()
+        self._called: dict[str, list[str]] = {}  # a file's own name -> the names inside
+        for name in self._zip_of:
+            *folders, file_name = _parts(name)
+            self._called.setdefault(file_name, []).append(name)
+            self.folders.update(folders)
 
     def _add_folder(self, folder: str, prefix: str, depth: int) -> None:
         try:
@@ -67,11 +71,11 @@ class Archive:
         except OSError as error:
             raise DataError(f"{folder}: cannot be read ({error.strerror})") from error
         for entry in entries:
-            if entry.name.startswith(".") or entry.name.endswith(".zip"):
+            if entry.name.startswith(".") or _is_zip(entry.name):
                 continue
-            if not entry.is_dir():
+            if entry.is_file():  # a link into nowhere is none
                 self._zip_of[prefix + entry.name] = None
-            elif depth > 0:
+            elif depth > 0 and entry.is_dir():
                 self._add_folder(entry.path, f"{prefix}{entry.name}/", depth - 1)
 
     def _add_zip(self, path: Path) -> None:
@@ -98,27 +102,83 @@ class Archive:
     def __len__(self) -> int:
         return len(self._zip_of)
 
-    def find(self, file_name: str) -> str | None:
-        """Give the first file called `file_name`, in whichever folder inside, or None."""
-        return self._by_name.get(file_name)
+    def __contains__(self, file_name: str) -> bool:
+        """Tell whether there is a file of that name, in whichever folder inside."""
+        return file_name in self._called
+
+    def called(self, file_name: str) -> list[str]:
+        """List the files of that name by their paths inside."""
+        return list(self._called.get(file_name, ()))
+
+    def files(self) -> list[str]:
+        """List the names of all files, those on disk before those in zips."""
+        return list(self._zip_of)
+
+    def find(self, name: str) -> str | None:
+        """Find a file by its path inside, or by the end of it.
+
+        The exact path comes first, then the file that lies in the fewest folders.
+
+        Inputs:
+            name: path or its last parts; folders are compared without case, and letters with
+                accents in whichever form Unicode has for them
+        Returns: the path inside, or None
+        Raises: DataError when two files are as near
+        """
+        return name if name in self._zip_of else self._nearest(name, _parts(name))
 
     def require(self, file_name: str) -> str:
-        """Give what `find` finds. Raises: DataError when there is no such file."""
+        """Find a file. Raises: DataError when there is no such file, or more than one."""
         name = self.find(file_name)
         if name is None:
             raise DataError(f"{self.path}: {file_name} is missing; fetch it again")
         return name
 
-    def locate(self, file_name: str, folders: Iterable[str]) -> str | None:
-        """Give the file called `file_name` in the first of some folders that holds it, or None.
+    def locate(
+        self, name: str, folders: Iterable[str] = (), apart: Iterable[str] = ()
+    ) -> str | None:
+        """Find the picture that annotations call `name`, wherever a person has put it.
+
+        It is looked for at its exact path, then in each of `folders`, then anywhere, unless one
+        of these folders is there. Folders of its name that are not there do not count.
 
         Inputs:
-            file_name: str
-            folders: names of the folder right above the file, in lower case; "" is the top
+            name: file name, with folders or without
+            folders: where annotations of this kind have their pictures, in lower case
+            apart: folders whose pictures are other ones, in lower case
         Returns: the path inside, or None
+        Raises: DataError when two files are as near
         """
-        tails = (f"{folder}/{file_name}" for folder in folders)
-        return next((self._by_tail[tail] for tail in tails if tail in self._by_tail), None)
+        *above, file_name = _parts(name)
+        if above and name in self._zip_of:
+            return name
+        while above and above[0] not in self.folders:
+            above.pop(0)
+        here, others = [each for each in folders if each in self.folders], set(apart)
+        for folder in here:
+            if found := self._nearest(name, (folder, *above, file_name)):
+                return found
+        if name in self._zip_of:
+            return name
+
+        def allowed(path: str) -> bool:
+            folders = _parts(path)[:-1]
+            near = above or not here or not set(here).isdisjoint(folders)
+            return bool(near) and others.isdisjoint(folders)
+
+        return self._nearest(name, (*above, file_name), allowed)
+
+    def _nearest(
+        self, name: str, tail: tuple, allowed: Callable[[str], bool] = lambda _: True
+    ) -> str | None:
+        """Find the file whose path ends with some parts and that lies in the fewest folders."""
+        alike = self._called.get(tail[-1], ())
+        found = [each for each in alike if _parts(each)[-len(tail) :] == tail and allowed(each)]
+        found.sort(key=lambda each: each.count("/"))
+        if len(found) > 1 and found[0].count("/") == found[1].count("/"):
+            both = " and ".join(map(self.label, found[:2]))
+            raise DataError(f"{name}: could be {both}; take one of them away")
+        return found[0] if found else None
 
     def label(self, name: str) -> str:
         """Give the path of a file for a person to read, through the zip where it lies in one."""
@@ -190,7 +250,12 @@ class Archive:
         return f"{status.st_size}-{status.st_mtime_ns}"
 
 
-def _tail(name: str) -> tuple[str, str]:
-    """Split off the folder right above a file, in lower case, and the file's own name."""
-    *folders, file_name = name.rsplit("/", 2)
-    return folders[-1].lower() if folders else "", file_name
+def _is_zip(name: str) -> bool:
+    return name.lower().endswith(".zip")
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _parts(name: str) -> tuple[str, ...]:
+    """Split a path into its parts: folders in lower case, all in one form of Unicode."""
+    *folders, file_name = unicodedata.normalize("NFC", name.replace("\\", "/")).split("/")
+    return (*(part.lower() for part in folders if part not in ("", ".", "..")), file_name)

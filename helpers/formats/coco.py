@@ -9,6 +9,8 @@ import functools
 from helpers.formats.archive import Archive
 from helpers.formats.records import Content, Format, Record, entries, field, refuse, with_path
 
+_SPLITS = ("train", "val", "test")
+
 
 class Instances:
     """The objects in the images of a COCO file, read when they are first asked for.
@@ -54,17 +56,17 @@ def _read_coco(archive: Archive, split: str, year: str = "") -> Content:
         if image_id not in images:
             refuse(where, f"image {image_id!r} is not among 'images'; fetch the file again")
         images[image_id].captions.append(field(annotation, "caption", str, where))
-    folders = (f"{split}{year}", split, "images", "")
-    return Content([with_path(record, archive, folders) for record in images.values()])
+    apart = [other + y for other in _SPLITS if other != split for y in (year, "")]
+    folders = (f"{split}{year}", split, "images")
+    return Content([with_path(record, archive, folders, apart) for record in images.values()])
 
 
 def _format(year: str = "") -> Format:
-    splits = ("train", "val")
     return Format(
-        needs={split: [f"captions_{split}{year}.json"] for split in splits},
+        needs={split: [f"captions_{split}{year}.json"] for split in _SPLITS},
         read=functools.partial(_read_coco, year=year),
-        folders=tuple(f"{split}{year}" for split in splits),
-        instances={split: f"instances_{split}{year}.json" for split in splits},
+        folders=tuple(f"{split}{year}" for split in _SPLITS),
+        instances={split: f"instances_{split}{year}.json" for split in _SPLITS},
     )
 
 

@@ -24,9 +24,9 @@ _FOLDERS = {
 def _read_karpathy(archive: Archive, split: str, name: str) -> Content:
     file = archive.require(f"dataset_{name}.json")
     label, content = archive.label(file), archive.read_json(file)
-    folders, records = (*_FOLDERS[name], "images", ""), []
+    folders, records, wanted = (*_FOLDERS[name], "images"), [], split.split("+")
     for image, where in entries(content, "images", label):
-        if field(image, "split", str, where) == split:
+        if field(image, "split", str, where) in wanted:
             records.append(with_path(_record(image, where), archive, folders))
     return Content(records)
 
@@ -52,7 +52,9 @@ def _caption(sentence: Any, where: Iterable) -> str:
 
 
 def _format(name: str) -> Format:
-    splits = ("train", "restval", "val", "test") if name == "coco" else ("train", "val", "test")
+    splits = ("train", "val", "test")
+    if name == "coco":
+        splits = ("train", "train+restval", "restval", "val", "test")
     return Format(
         needs={split: [f"dataset_{name}.json"] for split in splits},
         read=functools.partial(_read_karpathy, name=name),

@@ -32,10 +32,13 @@ class Format(NamedTuple):
     read: Callable  # (archive, split) -> Content
     folders: tuple = ()  # names that its folders of pictures have and others' have not
     instances: dict | None = None  # split -> file with the objects' boxes, which may be absent
+    there: Callable | None = None  # of an archive, tells whether it is this; in place of `needs`
 
     def splits(self, archive: Archive) -> list[str]:
         """List the splits of this layout that the archive holds."""
-        return [split for split, files in self.needs.items() if all(map(archive.find, files))]
+        if self.there:
+            return list(self.needs) if self.there(archive) else []
+        return [split for split, files in self.needs.items() if all(f in archive for f in files)]
 
 
 def refuse(where: Iterable, problem: str) -> NoReturn:
@@ -72,8 +75,8 @@ def lines(archive: Archive, name: str) -> list[tuple[int, str]]:
     return [(number, line) for number, line in numbered if line.strip()]
 
 
-def with_path(record: Record, archive: Archive, folders: tuple[str, ...]) -> Record:
-    """Look for a record's file in some folders, and first in the one that it names itself."""
-    *folder, file_name = record.file.split("/")
-    folders = (folder[-1].lower(), *folders) if folder else folders
-    return record._replace(path=archive.locate(file_name, folders))
+def with_path(
+    record: Record, archive: Archive, folders: Iterable[str], apart: Iterable[str] = ()
+) -> Record:
+    """Look for a record's picture, see `Archive.locate`."""
+    return record._replace(path=archive.locate(record.file, folders, apart))

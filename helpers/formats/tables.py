@@ -1,0 +1,245 @@
+"""Captions in a table, one to a line, as Kaggle has Flickr8k and Flickr30k, and people theirs.
+
+The first line names the columns; one has the picture, one the caption, one may have the split.
+Flickr30k (Young et al. 2014) comes as such a table and as the authors' token file. Pictures with
+a .txt file of captions beside each need no table.
+"""
+
+import csv
+import functools
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+
+from helpers.formats.archive import Archive
+from helpers.formats.records import Content, Format, Record, lines, refuse
+
+SPLITS = ("train", "val", "test")
+FOLDERS = ("flickr30k-images", "flickr30k_images")
+_PICTURE = ("image", "image_name", "image_path", "file_name", "filename", "file", "path", "img")
+_CAPTION = ("caption", "comment", "text", "description", "sentence", "captions")
+_CALLED = {"dev": "val", "valid": "val", "validation": "val", "eval": "val", "training": "train"}
+_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic")
+_LARGEST = 1 << 17  # characters of a line; no caption has as many
+
+
+def split_by_name(images: Iterable[str]) -> dict[str, list[str]]:
+    """Divide images into splits: an eighth val, an eighth test, but one of each where there are.
+
+    A hash of its name decides where an image goes, so that an alphabetical order, in which alike
+    pictures often stand, does not.
+
+    Inputs: images: distinct names
+    Returns: dict from split to its images, in the order given
+    """
+    images = list(images)
+    order = sorted(images, key=lambda name: hashlib.sha256(name.encode()).digest())
+    eighth = max(1, round(len(images) / 8))
+    val, test = (min(eighth, max(0, len(images) - others)) for others in (1, 1 + eighth))
+    where = dict.fromkeys(order, "train") | dict.fromkeys(order[:val], "val")
+    where |= dict.fromkeys(order[val : val + test], "test")
+    return {split: [name for name in images if where[name] == split] for split in SPLITS}
+
+
+def token_file(archive: Archive, name: str) -> dict[str, list[str]]:
+    """Read lines of name.jpg#number, a tab and a caption. Returns: dict from image to captions."""
+    captions: dict[str, list[str]] = {}
+    for number, line in lines(archive, name):
+        key, tab, caption = line.partition("\t")
+        image, number_sign, _ = key.rpartition("#")
+        if not (tab and number_sign):
+            where = (archive.label(name), "line", number)
+            refuse(where, "expected name.jpg#number, a tab and a caption")
+        captions.setdefault(image, []).append(caption)
+    return captions
+
+
+def content(
+    archive: Archive, captions: dict, images: Iterable[str], *folders: str, beside: str = ""
+) -> Content:
+    """Make the content of a split.
+
+    Inputs:
+        archive
+        captions: dict from image to captions
+        images: of the split
+        folders: where pictures may lie
+        beside: path inside of the table, beside which they may lie too
+    Returns: Content
+    """
+    above, folders = beside.rpartition("/")[0], (*folders, *FOLDERS, "images")
+    records = []
+    for image in images:
+        path = archive.locate(f"{above}/{image}") if above else None
+        path = path or archive.locate(image, folders)
+        records.append(Record(image, image, path, captions.get(image, [])))
+    return Content(records)
+
+
+def read_table(archive: Archive, name: str) -> tuple[dict, dict]:
+    """Read a table of captions.
+
+    Inputs: archive; name: path inside
+    Returns: dict from image to captions; dict from split to images, {} where no column tells
+    Raises: DataError naming the file and the line that is no row
+    """
+    label = archive.label(name)
+    numbered = lines(archive, name)
+    head = numbered[0][1] if numbered else ""
+    delimiter = next((each for each in "|\t;" if each in head), ",")
+    columns = [column.strip().strip('"').lower() for column in head.split(delimiter)]
+    picture, text = (
+        next((columns.index(each) for each in known if each in columns), None)
+        for known in (_PICTURE, _CAPTION)
+    )
+    if picture is None or text is None:
+        refuse([label], "the first line does not name the columns, such as 'image,caption'")
+    captions: dict[str, list[str]] = {}
+    splits: dict[str, dict[str, None]] = {}
+    for number, row in _rows(archive, numbered[1:], delimiter, columns, label):
+        image = row[picture].strip()
+        if not image:
+            refuse((label, "line", number), "names no picture")
+        captions.setdefault(image, []).append(row[text])
+        if "split" in columns:
+            split = row[columns.index("split")].strip().lower()
+            splits.setdefault(_CALLED.get(split, split), {})[image] = None
+    return captions, {split: list(images) for split, images in splits.items()}
+
+
+def _rows(
+    archive: Archive, numbered: list, delimiter: str, columns: list[str], label: str
+) -> Iterator[tuple[int, list[str]]]:
+    """Go through a table's rows; give each one's line, and its fields in the order of columns.
+
+    A quote that opens a caption and is not closed stands for itself, unless the lines below
+    belong to the caption: they do where they do not begin with a picture's name.
+    """
+    k = 0
+    while k < len(numbered):
+        number, row = numbered[k]
+        k += 1
+        fields, end = _fields(row, delimiter), k
+        while fields is None and end < len(numbered) and len(row) < _LARGEST:
+            following = numbered[end][1]
+            if _names_picture(archive, following.split(delimiter)[0]):
+                break
+            row, end = f"{row}\n{following}", end + 1
+            fields = _fields(row, delimiter)
+        if fields is None:  # as it stands
+            row = numbered[k - 1][1]
+            fields = row.split(delimiter)
+        else:
+            k = end
+        if len(row) >= _LARGEST:
+            refuse((label, "line", number), f"holds more than {_LARGEST:,} characters")
+        yield number, _fit(row, fields, columns, delimiter, (label, "line", number))
+
+
+def _fields(row: str, delimiter: str) -> list[str] | None:
+    """Split a row into fields; None where a quote is not closed, or not at a field's end."""
+    if delimiter == "|":  # Flickr30k's, where a quote is a quote
+        return row.split(delimiter)
+    try:
+        return next(csv.reader([row], delimiter=delimiter, strict=True, skipinitialspace=True))
+    except csv.Error:
+        return None
+
+
+def _fit(
+    row: str, fields: list[str], columns: list[str], delimiter: str, where: tuple
+) -> list[str]:
+    """Bring a row to as many fields as there are columns; the caption, if last, takes the rest."""
+    if len(fields) > len(columns) and columns[-1] in _CAPTION:  # commas that nobody quoted
+        fields = row.split(delimiter, len(columns) - 1)
+    # as line 19,999 of Flickr30k's, "2199200615.jpg| 4   A dog runs across the grass ."
+    joined = re.fullmatch(r"\s*(\d+)\s+(.*)", fields[-1], re.DOTALL)
+    if joined and len(fields) == len(columns) - 1 == 2:
+        fields = [fields[0], *joined.groups()]
+    if len(fields) != len(columns):
+        found = f"{len(fields)} fields where {len(columns)} were expected"
+        refuse(where, f"{found} ({', '.join(columns)}); quote captions that hold a {delimiter!r}")
+    return fields
+
+
+def _names_picture(archive: Archive, field: str) -> bool:
+    name = field.strip().strip('"').replace("\\", "/")
+    return name.lower().endswith(_SUFFIXES) or bool(name and PurePosixPath(name).name in archive)
+
+
+def _split_of(name: str) -> str:
+    """Return the split that a file's folders are called after, or ""."""
+    named = [_CALLED.get(part, part) for part in name.lower().split("/")[:-1]]
+    return next((part for part in reversed(named) if part in SPLITS), "")
+
+
+def _read_table(archive: Archive, split: str, name: str) -> Content:
+    tables = {_split_of(each): each for each in archive.called(name)}
+    if "" in tables:
+        table = archive.require(name)
+        captions, splits = read_table(archive, table)
+        images = (splits or split_by_name(captions)).get(split, [])
+    elif split in tables:  # a table for each split, in the folder of its pictures
+        table = tables[split]
+        captions, _ = read_table(archive, table)
+        images = list(captions)
+    else:
+        return Content([])
+    return content(archive, captions, images, beside=table)
+
+
+def _read_tokens(archive: Archive, split: str, name: str) -> Content:
+    captions = token_file(archive, archive.require(name))
+    return content(archive, captions, split_by_name(captions)[split])
+
+
+def _described(archive: Archive) -> dict[str, str]:
+    """Map each picture that has a .txt of its name beside it to that."""
+    texts = {each for each in archive.files() if each.lower().endswith(".txt")}
+    pairs = {
+        each: str(PurePosixPath(each).with_suffix(".txt"))
+        for each in archive.files() if each.lower().endswith(_SUFFIXES)
+    }  # fmt: skip
+    return {picture: text for picture, text in pairs.items() if text in texts}
+
+
+def _read_texts(archive: Archive, split: str) -> Content:
+    pairs = _described(archive)
+    named = {picture: _split_of(picture) for picture in pairs}
+    if "" in named.values():
+        images = split_by_name(pairs)[split]
+    else:
+        images = [picture for picture, its in named.items() if its == split]
+    return Content(
+        [
+            Record(image, image, image, [line for _, line in lines(archive, pairs[image])])
+            for image in images
+        ]
+    )
+
+
+def _table(name: str) -> Format:
+    return Format(
+        needs={split: [name] for split in SPLITS},
+        read=functools.partial(_read_table, name=name),
+        folders=FOLDERS if name == "results.csv" else (),
+    )
+
+
+_TOKENS = "results_20130124.token"
+FORMATS = {
+    "flickr30k": _table("results.csv"),
+    "flickr30k-token": Format(
+        needs={split: [_TOKENS] for split in SPLITS},
+        read=functools.partial(_read_tokens, name=_TOKENS),
+        folders=FOLDERS,
+    ),
+    "captions-csv": _table("captions.csv"),
+    "metadata-csv": _table("metadata.csv"),
+    "texts": Format(
+        needs={split: ["a .txt beside each picture"] for split in SPLITS},
+        read=_read_texts,
+        there=lambda archive: bool(_described(archive)),
+    ),
+}
