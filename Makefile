@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 INSTALLED := $(VENV)/.installed
+# neither times nor the state of sliders, which a page could only show with a network
+EXECUTED := --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 .DEFAULT_GOAL := help
@@ -13,7 +15,8 @@ help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 run: $(INSTALLED)  ## execute the notebooks, write them to build/ as HTML
-	$(RUN) nbconvert --execute --to html --output-dir build $(NOTEBOOKS)
+	$(RUN) nbconvert --execute --to tools.offline.OfflineHTMLExporter --output-dir build \
+		$(EXECUTED) $(NOTEBOOKS)
 	@echo "The executed notebooks:"
 	@printf '  %s\n' $(NOTEBOOKS:notebooks/%.ipynb=build/%.html)
 
@@ -22,7 +25,7 @@ test: $(INSTALLED)  ## check style and types, run the tests, run the notebooks a
 	$(RUN) ruff format --check .
 	$(RUN) mypy helpers data/scenes
 	$(RUN) pytest
-	$(RUN) pytest --nbval notebooks
+	$(RUN) pytest --nbval --nbval-sanitize-with tools/nbval.cfg notebooks
 
 fuzz: $(INSTALLED)  ## feed 5,000 damaged files to everything that reads files
 	FUZZ_CASES=5000 $(RUN) pytest tests/test_fuzz.py
@@ -37,10 +40,10 @@ bench: $(INSTALLED)  ## measure speed and memory beside PyTorch's own modules
 	$(RUN) tools.benchmarks
 
 outputs: $(INSTALLED)  ## execute the notebooks, store their outputs and README's pictures
-	$(RUN) nbconvert --execute --to notebook --inplace \
-		--ExecutePreprocessor.record_timing=False $(NOTEBOOKS)
-	$(RUN) nbconvert --to notebook --inplace \
-		--CoalesceStreamsPreprocessor.enabled=True $(NOTEBOOKS)  # what was printed in pieces
+	$(RUN) nbconvert --execute --to notebook --inplace $(EXECUTED) $(NOTEBOOKS)
+	$(RUN) nbconvert --to notebook --inplace --CoalesceStreamsPreprocessor.enabled=True \
+		--TagRemovePreprocessor.enabled=True \
+		--TagRemovePreprocessor.remove_all_outputs_tags="{'slider'}" $(NOTEBOOKS)
 	$(RUN) tools.readme_pictures
 
 DATA ?= data/flickr8k

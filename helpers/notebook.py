@@ -1,11 +1,15 @@
-"""What the notebooks need besides the subject: sources of functions, a button for photographs."""
+"""What the notebooks need besides the subject: solutions, sliders, a button for photographs."""
 
+import ast
+import html
 import inspect
 import io
+import re
 import textwrap
 
 import ipywidgets as widgets
 from IPython.display import HTML, display
+from IPython.utils.capture import capture_output
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
@@ -26,18 +30,64 @@ _STYLE = "".join(
     f"{{color: var(--jp-mirror-editor-{colour})}}"
     for names, colour in _COLOURS.items()
 )
-_PRE = "font: 12px/1.4 var(--jp-code-font-family, monospace); white-space: pre; overflow-x: auto"
+_PRE = "font: 13px/1.4 var(--jp-code-font-family, monospace); white-space: pre; overflow-x: auto"
 
 
-def show_source(*functions):
-    """Show the source of functions as it stands in `helpers`, highlighted.
+def show_source(*functions, folded=True):
+    """Show functions of `helpers`: the docstring as text, then the code alone, highlighted.
 
-    Inputs: functions or classes
+    Inputs:
+        functions: functions or classes
+        folded: as solutions, each behind its name, for the reader to open
     Returns: IPython HTML, for the end of a cell
     """
-    sources = "\n\n".join(textwrap.dedent(inspect.getsource(f)) for f in functions)
-    code = highlight(sources, PythonLexer(), HtmlFormatter(nowrap=True))
-    return HTML(f'<style>{_STYLE}</style><pre class="source" style="{_PRE}">{code}</pre>')
+    return HTML(f"<style>{_STYLE}</style>" + "".join(_source(f, folded) for f in functions))
+
+
+def _source(function, folded):
+    name = html.escape(function.__qualname__)
+    summary = f"Solution: <code>{name}</code>" if folded else f"<code>{name}</code>"
+    text = html.escape(inspect.getdoc(function) or "")
+    text = re.sub("`([^`]+)`", r"<code>\1</code>", text)
+    code = highlight(_code(function), PythonLexer(), HtmlFormatter(nowrap=True))
+    return (
+        f"<details{'' if folded else ' open'}><summary>{summary}</summary>"
+        f'<div style="white-space: pre-wrap; margin: 8px 0">{text}</div>'
+        f'<pre class="source" style="{_PRE}">{code}</pre></details>'
+    )
+
+
+def _code(function):
+    """Return the source of a function or class without decorators and docstrings."""
+    source = textwrap.dedent(inspect.getsource(function))
+    lines: list[str | None] = [*source.splitlines()]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            for decorator in node.decorator_list:
+                span = slice(decorator.lineno - 1, decorator.end_lineno)
+                lines[span] = [None] * len(lines[span])
+            if ast.get_docstring(node) is not None:
+                span = slice(node.body[0].lineno - 1, node.body[0].end_lineno)
+                lines[span] = [None] * len(lines[span])
+    return "\n".join(line for line in lines if line is not None)
+
+
+def slider(draw, **ranges):
+    """Show a figure below sliders, one for each argument of the function that draws it.
+
+    Inputs:
+        draw: function that shows a figure, called with one number for each name in ranges
+        ranges: name of an argument -> (lowest, highest, step, first value)
+    Raises: what draw raises for the first values; what it raises later appears in place of the
+    figure
+    """
+    with capture_output():
+        draw(**{name: first for name, (*_, first) in ranges.items()})
+    sliders = {
+        name: widgets.FloatSlider(value=first, min=low, max=high, step=step)
+        for name, (low, high, step, first) in ranges.items()
+    }
+    display(widgets.interactive(draw, **sliders))
 
 
 def upload_button(describe):
@@ -54,11 +104,18 @@ def upload_button(describe):
     def answer(change):
         with shown:
             shown.clear_output()
-            for file in change["new"]:
+            for name, content in _uploaded(change["new"]):
                 try:
-                    display(describe(open_image(io.BytesIO(file["content"]), file["name"])))
+                    display(describe(open_image(io.BytesIO(content), name)))
                 except ImageError as error:
                     print(error)
 
     button.observe(answer, "value")
     return widgets.VBox([button, shown])
+
+
+def _uploaded(value):
+    """Return (name, content) of each file. ipywidgets 7, which Colab has, gives a dict by name."""
+    if isinstance(value, dict):
+        return [(name, file["content"]) for name, file in value.items()]
+    return [(file["name"], file["content"]) for file in value]

@@ -1,13 +1,13 @@
 """What the notebooks show beside the subject."""
 
 import io
-import re
 from datetime import datetime, timezone
 
 import pytest
+from bs4 import BeautifulSoup  # nbconvert's
 from PIL import Image
 
-from helpers.notebook import show_source, upload_button
+from helpers.notebook import _uploaded, show_source, slider, upload_button
 
 
 def uploaded(name, content):
@@ -38,6 +38,43 @@ def test_names_an_upload_that_is_no_picture(button, capsys):
     assert "notes.txt" in capsys.readouterr().out
 
 
-def test_shows_sources_as_html():
-    html = show_source(show_source).data
-    assert "def show_source(*functions):" in re.sub("<[^>]*>", "", html)
+def test_takes_what_ipywidgets_7_uploads():
+    file = {"metadata": {"name": "a.png", "size": 3}, "content": b"abc"}
+    assert _uploaded({"a.png": file}) == [("a.png", b"abc")]
+
+
+def double(function):
+    return function
+
+
+@double
+def solution(x):
+    """Return twice `x`, where x < 3.
+
+    Inputs: x: a number
+    """
+    doubled = 2 * x  # <b>
+    return doubled
+
+
+def test_shows_a_solution_folded_with_its_docstring_as_text():
+    page = BeautifulSoup(show_source(solution, show_source).data, "html.parser")
+    first, second = page.select("details:not([open])")
+    assert first.summary.text == "Solution: solution" and second.summary.code.text == "show_source"
+    assert first.div.text.startswith("Return twice x, where x < 3.\n\nInputs:")
+    assert first.pre.text.rstrip() == (
+        "def solution(x):\n    doubled = 2 * x  # <b>\n    return doubled"
+    )
+
+
+def test_shows_code_that_is_no_solution_open():
+    page = BeautifulSoup(show_source(solution, folded=False).data, "html.parser")
+    assert page.select_one("details[open]").summary.text == "solution"
+
+
+def test_a_slider_draws_its_first_values_and_tells_errors():
+    drawn = []
+    slider(lambda **values: drawn.append(values), r=(0.5, 1.5, 0.1, 0.9), k=(1, 5, 1, 2))
+    assert drawn[0] == {"r": 0.9, "k": 2}
+    with pytest.raises(ZeroDivisionError):
+        slider(lambda r: 1 / r, r=(0, 1, 0.1, 0))

@@ -1,10 +1,15 @@
 """The figures show what they are given."""
 
+import base64
+import io
+
 import matplotlib
 import pytest
 import torch
+from bs4 import BeautifulSoup  # nbconvert's
 from matplotlib import pyplot as plt
 from PIL import Image
+from skimage import data
 
 matplotlib.use("agg")
 
@@ -16,6 +21,43 @@ from helpers.vocabulary import Vocabulary
 def close_figures():
     yield
     plt.close("all")
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """Give a function that shows a figure and returns its image as (kind, bytes, attributes)."""
+    displayed = []
+    monkeypatch.setattr("helpers.plots.style.display", lambda data, raw: displayed.append(data))
+
+    def show(figure, alt="a line that rises"):
+        plots.show(figure, alt)
+        image = BeautifulSoup(displayed[-1]["text/html"], "html.parser").img
+        kind, _, data = image["src"].removeprefix("data:image/").partition(";base64,")
+        return kind, base64.b64decode(data), image.attrs
+
+    return show
+
+
+def test_shows_lines_as_svg_with_alternative_text(shown):
+    kind, svg, attributes = shown(plots.loss_curve([3, 2, 1], "nats"), 'a "line" < 3')
+    assert kind == "svg+xml" and svg.startswith(b"<?xml")
+    assert attributes["alt"] == 'a "line" < 3' and attributes["class"] == ["drawing"]
+    assert not plt.get_fignums()
+    assert svg == shown(plots.loss_curve([3, 2, 1], "nats"))[1], "differs from run to run"
+
+
+def test_shows_pictures_sharp_and_in_all_their_colours(shown):
+    picture = Image.radial_gradient("L").convert("HSV").convert("RGB")
+    kind, png, attributes = shown(plots.caption_gallery([picture] * 2, ["a", "b"], columns=2))
+    image = Image.open(io.BytesIO(png))
+    assert kind == "png" and attributes["class"] == ["picture"]
+    assert abs(image.width - 2 * int(attributes["width"])) <= 4
+    assert len(image.convert("RGB").getcolors(1 << 24)) > 200
+
+
+def test_shows_photographs_as_jpeg(shown):
+    kind, jpeg, _ = shown(plots.caption_gallery([data.astronaut()] * 8, ["a"] * 8))
+    assert kind == "jpeg" and Image.open(io.BytesIO(jpeg)).format == "JPEG"
 
 
 def test_learning_curves_draw_each_run():

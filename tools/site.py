@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import nbformat
-from nbconvert import HTMLExporter
 
 from helpers.files import atomic_write
 from helpers.settings import ROOT
+from tools.offline import OfflineHTMLExporter
 
 _LINK = re.compile(r'(href="|\]\()(?:notebooks/)?(\d\d_\w+)\.ipynb')
 
@@ -44,9 +44,7 @@ def build(folder, root=ROOT):
     for path in sorted((root / "notebooks").glob("*.ipynb")):
         notebooks[path.stem] = nbformat.read(path, as_version=4)
     pages = [{"file": f"{name}.html", "title": _title(n)} for name, n in notebooks.items()]
-    exporter = HTMLExporter(
-        template_name="site_template", extra_template_basedirs=[str(root / "tools")]
-    )
+    exporter = OfflineHTMLExporter()
     for number, notebook in enumerate(notebooks.values()):
         notebook.metadata["title"] = pages[number]["title"]
         html, _ = exporter.from_notebook_node(notebook, {"links": _links(pages, number)})

@@ -1,4 +1,4 @@
-"""Every figure of the course. A function draws one figure and returns it; `plt.show()` shows it."""
+"""Every figure of the course. A function draws one figure and returns it; `show` shows it."""
 
 from helpers.plots.attention import (
     attention_entropy,
@@ -28,7 +28,7 @@ from helpers.plots.lstm import (
     memory_over_time,
     picture_worth,
 )
-from helpers.plots.style import COLORS, use_style
+from helpers.plots.style import COLORS, show, use_style
 from helpers.plots.words import words_considered
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "pointing_by_offset",
     "rnn_cell",
     "saturation",
+    "show",
     "step_size_errors",
     "tanh_and_derivative",
     "task_curves",

@@ -90,7 +90,6 @@ def attention_maps(pictures, captions, labels=None, boxes=None, columns=7):
     figure, grid = plt.subplots(
         sum(lines), columns, figsize=(1.06 * columns + 0.7, 1.24 * sum(lines) + 0.1), squeeze=False
     )
-    figure.colours = 72  # type: ignore[attr-defined] # most of the pictures are pale
     for axes in grid.flat:
         axes.axis("off")
     # one scale for all of them; the map of <END> counts only where there is no other

@@ -26,7 +26,6 @@ def caption_gallery(images, captions, columns=4, width=28, colors=None):
     figure, axes = plt.subplots(
         rows, columns, figsize=(column * columns, height * rows), squeeze=False
     )
-    figure.colours = 112  # type: ignore[attr-defined]
     figure.set_layout_engine("constrained", h_pad=0.12)  # captions keep off the pictures below
     for axis in axes.flat:
         axis.axis("off")

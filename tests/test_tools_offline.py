@@ -1,0 +1,26 @@
+"""Pages that need no network."""
+
+import re
+
+import nbformat
+from bs4 import BeautifulSoup  # nbconvert's
+
+from tools.offline import OfflineHTMLExporter
+
+
+def page(*markdown):
+    cells = [nbformat.v4.new_markdown_cell(source) for source in markdown]
+    return OfflineHTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=cells))[0]
+
+
+def test_formulas_are_mathml():
+    html = page("Take $W_x < 3$ and\n\n$$dW_x = x^T da$$\n\n| a |\n|---|\n| $\\tanh a$ |")
+    inline, block, table = BeautifulSoup(html, "html.parser").select("math")
+    assert inline.text == "Wx<3" and inline.msub and inline["display"] == "inline"
+    assert block["display"] == "block" and block.msup
+    assert table.find_parent("td") and table.text == "tanha"
+
+
+def test_nothing_is_fetched():
+    html = page("# A title", "$x$")
+    assert not re.search(r'(src|href)="(https?:)?//|url\((https?:)?//|@import', html)

@@ -1,0 +1,37 @@
+"""Notebooks as web pages that fetch nothing: formulas are MathML, which browsers draw."""
+
+from pathlib import Path
+
+from jinja2 import pass_context
+from latex2mathml.converter import convert
+from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from traitlets import default
+
+
+class _Renderer(IPythonRenderer):
+    def inline_math(self, body):
+        return convert(body)
+
+    def block_math(self, body):
+        return convert(body, display="block")
+
+
+class OfflineHTMLExporter(HTMLExporter):
+    """Write a notebook as one page, with the template in tools/site_template/.
+
+    `nbconvert --to tools.offline.OfflineHTMLExporter` finds it.
+    """
+
+    @default("template_name")
+    def _template_name_default(self):
+        return "site_template"
+
+    @default("extra_template_basedirs")
+    def _extra_template_basedirs_default(self):
+        return [str(Path(__file__).parent)]
+
+    @pass_context
+    def markdown2html(self, _, source):
+        """Return the HTML of a Markdown cell."""
+        return MarkdownWithMath(renderer=_Renderer(escape=False)).render(source)
