@@ -6,12 +6,18 @@ import sys
 from helpers.commands import caption, data, download, evaluate, finetune, guide, train
 from helpers.settings import TrainingError
 
+HEAVY = ("caption", "train", "finetune", "guide", "evaluate")  # commands that encode pictures
+
 
 def main(arguments=None):
     """Run a command. Returns: the exit code, 0, or 2 after a message for a user's mistake."""
     options = _parser().parse_args(arguments)
     try:
         _check_device(getattr(options, "device", "cpu"))
+        if options.name in HEAVY:
+            from helpers.layers import prepare_process
+
+            prepare_process()
         options.command(options)
     except (ValueError, OSError, TrainingError) as error:
         print(f"{options.name}: {error}", file=sys.stderr)

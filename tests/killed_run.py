@@ -1,7 +1,7 @@
 """Kill a training run ten times and compare its end with that of a run left alone.
 
 A program of its own: it forks, which a process that has used torch's threads must not do.
-Usage: python killed_run.py FOLDER PRECISION
+Usage: python killed_run.py FOLDER PRECISION ENGINE
 """
 
 import json
@@ -18,6 +18,7 @@ import torch._dynamo  # the optimizer would import it in each process that is to
 from small import CAPTIONS, VOCABULARY, small_features, small_model
 
 from helpers.examples import CaptionExamples
+from helpers.layers import use_engine
 from helpers.settings import TrainingSettings
 from helpers.training import train, validation_scores
 
@@ -104,4 +105,5 @@ def main(folder, precision):
 
 
 if __name__ == "__main__":
+    use_engine(sys.argv[3])
     main(Path(sys.argv[1]), sys.argv[2])

@@ -1,4 +1,7 @@
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +19,7 @@ from helpers.layers import (
     to_torch,
 )
 
+ROOT = Path(__file__).parents[1]
 CELLS = [
     (RNN, "rnn", plain_rnn, torch.nn.RNN),
     (LSTM, "lstm", plain_lstm, torch.nn.LSTM),
@@ -327,3 +331,19 @@ def test_masked_scores_reach_neither_the_loss_nor_the_gradient(smoothing, weight
     (dscores,) = gradients(loss, scores)
     check_norm("loss", loss, clean, 1e-6)
     assert (dscores[~mask] == 0).all() and dscores[mask].abs().sum() > 0
+
+
+def test_without_the_engine_s_folder_the_textbook_goes_on(monkeypatch):
+    for name in ("engine", "memory", "products"):
+        monkeypatch.setitem(sys.modules, f"helpers.fast.{name}", None)  # as if it were not there
+    with pytest.warns(UserWarning, match="helpers.fast.engine.*; the textbook's kernels go on"):
+        chosen = layers.use_engine("compiled")
+    with chosen:
+        assert LSTM(4, 5)(torch.ones(2, 3, 4), torch.ones(2, 5)).shape == (2, 3, 5)
+    assert layers.prepare_process() is False
+
+
+def test_importing_loads_nothing_of_the_engine():
+    code = "import sys, helpers.captioner, helpers.training; print('helpers.fast' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == "False\n", done.stderr

@@ -84,9 +84,9 @@ def test_resumed_equals_uninterrupted(tmp_path):
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_killed_ten_times_equals_uninterrupted(tmp_path, precision):
+def test_killed_ten_times_equals_uninterrupted(tmp_path, precision, engine="textbook"):
     # kill -9 at random moments, most of them within an epoch of 60 steps
-    command = [sys.executable, ROOT / "tests" / "killed_run.py", tmp_path, precision]
+    command = [sys.executable, ROOT / "tests" / "killed_run.py", tmp_path, precision, engine]
     path = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)

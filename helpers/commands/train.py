@@ -1,6 +1,8 @@
 """python -m helpers train: from captioned pictures to a captioner."""
 
 import itertools
+import sys
+import warnings
 from pathlib import Path
 
 from helpers.commands.options import add_data, add_run, encode_split, new_command, new_run
@@ -29,6 +31,10 @@ def add_command(commands):
     command.add_argument("--wordvec-dim", type=int, default=256, help="size of a word vector")
     command.add_argument("--hidden-dim", type=int, default=512, help="size of the hidden state")
     command.add_argument("--dropout", type=float, default=0.5, help="dropped share, in [0, 1)")
+    command.add_argument(
+        "--compiled", action="store_true", help="run the LSTMs in C++, on the CPU: the same "
+        "numbers up to rounding; the first time, a C++ compiler works for half a minute",
+    )  # fmt: skip
 
 
 def train(options):
@@ -75,18 +81,33 @@ def _train(options, settings, folder):
         options.views, train_features, train_data.captions, model.vocabulary, settings.max_words
     )
     metric = score_captions if settings.samples else bleu
-    history = training.train(
-        model, examples,
-        lambda model: training.validation_scores(model, val_features, val_data.captions, metric),
-        settings, folder, options.resume,
-        on_best=lambda model, _: save_captioner(folder / "best", model, encoder),
-    )  # fmt: skip
+    with _engine(options.compiled):
+        history = training.train(
+            model, examples,
+            lambda model: training.validation_scores(
+                model, val_features, val_data.captions, metric
+            ),
+            settings, folder, options.resume,
+            on_best=lambda model, _: save_captioner(folder / "best", model, encoder),
+        )  # fmt: skip
     if distributed.is_first():
         learning_curves({model.cell_type: history}).savefig(folder / "curves.png")
     score = list(history[0])[-1]
     best = max(history, key=lambda record: record[score])
     print(f"best epoch {best['epoch']}: {score} {best[score]:.4f} on {val_data.split}")
     print(f"model in {folder / 'best'}, learning curves in {folder / 'curves.png'}")
+
+
+def _engine(compiled):
+    """Choose the engine to train with, and say in a line where it cannot be had."""
+    from helpers.layers import use_engine
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        engine = use_engine("compiled" if compiled else "textbook")
+    for warning in caught:
+        print(f"train: {warning.message}", file=sys.stderr)
+    return engine
 
 
 def _new_encoder(options):

@@ -15,10 +15,7 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from helpers.encoder.backbones import BACKBONES
-from helpers.fast.memory import keep_freed_memory
 from helpers.files import DataError
-
-keep_freed_memory()
 
 
 def load_pixels(image, size=224):

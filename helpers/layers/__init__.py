@@ -10,8 +10,14 @@ from helpers.layers.bridges import (
     temporal_word_loss,
     word_embedding,
 )
+from helpers.layers.engine import prepare_process, use_engine
 from helpers.layers.modules import LSTM, RNN, AttentionLSTM, TemporalAffine, WordEmbedding
-from helpers.layers.twins import from_torch, kernel_weights, layer_sizes, to_torch
+from helpers.layers.twins import (
+    from_torch,
+    kernel_weights,
+    layer_sizes,
+    to_torch,
+)
 
 __all__ = [
     "LSTM",
@@ -25,10 +31,12 @@ __all__ = [
     "kernel_weights",
     "layer_sizes",
     "lstm",
+    "prepare_process",
     "rnn",
     "temporal_affine",
     "temporal_softmax_loss",
     "temporal_word_loss",
     "to_torch",
+    "use_engine",
     "word_embedding",
 ]

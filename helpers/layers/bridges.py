@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from helpers import kernels
+from helpers.layers.engine import engine_for
 
 
 def bridge(forward, backward):
@@ -39,9 +40,44 @@ def bridge(forward, backward):
     return Bridge.apply
 
 
+def _either(name):
+    """Return a function that calls the kernel of that name, of the engine or of the textbook."""
+
+    def run(first, *others):
+        return getattr(engine_for(first) or kernels, name)(first, *others)
+
+    run.__name__ = name
+    return run
+
+
 rnn = bridge(kernels.rnn_forward, kernels.rnn_backward)
-lstm = bridge(kernels.lstm_forward, kernels.lstm_backward)
-attention_lstm = bridge(kernels.attention_lstm_forward, kernels.attention_lstm_backward)
+lstm = bridge(_either("lstm_forward"), _either("lstm_backward"))
+_attention_lstm = bridge(_either("attention_lstm_forward"), _either("attention_lstm_backward"))
+
+
+def attention_lstm(x, A, Wx, Wh, Wattn, b):
+    """Run `kernels.attention_lstm_forward` on rows of which K in turn share an image.
+
+    Inputs: x (N, T, D), A (I, P, H) with N = I K; the weights as there
+    Returns: h (N, T, H), alpha (N, T, P)
+    Raises: ValueError for images that do not divide the rows.
+    """
+    K = rows_per_image(x, A)
+    A = A if engine_for(x) else A.repeat_interleave(K, 0)  # (N, P, H)
+    return _attention_lstm(x, A, Wx, Wh, Wattn, b)
+
+
+def rows_per_image(x, A):
+    """Return K, the number of rows of x, (N, ...), for each image of A (I, P, H); N = I K.
+
+    Raises: ValueError for images that do not divide the rows.
+    """
+    N, images = len(x), len(A)
+    if images == 0 or N % images:
+        raise ValueError(f"A must have N = {N} images, or N / K for a whole K, not {images}")
+    return N // images
+
+
 temporal_affine = bridge(kernels.temporal_affine_forward, kernels.temporal_affine_backward)
 temporal_affine_of_data = bridge(  # data such as features want no gradient: half the work
     kernels.temporal_affine_forward,
@@ -79,8 +115,7 @@ def temporal_softmax_loss(scores, y, mask, label_smoothing=0.0, weights=None):
     Returns: loss, scalar: summed over time and averaged over the batch, in nats per caption
     Raises: ValueError for a smoothing out of range.
     """
-    if not 0 <= label_smoothing < 1:
-        raise ValueError(f"label_smoothing must be in [0, 1), not {label_smoothing}")
+    _check_smoothing(label_smoothing)
     if weights is not None:
         words = nn.functional.cross_entropy(
             scores[mask], y[mask], reduction="none", label_smoothing=label_smoothing
@@ -98,6 +133,20 @@ def temporal_word_loss(h, W, b, y, mask, label_smoothing=0.0, weights=None):
     """Score hidden states h (N, T, H) with W (H, V) and b (V,), and compare with the words y.
 
     Inputs: the others as for `temporal_softmax_loss`. Returns: loss, scalar
+    Raises: as for `temporal_softmax_loss`
     """
+    if engine := engine_for(h):
+        _check_smoothing(label_smoothing)
+        arguments = h, W, b, y, mask, label_smoothing, weights, torch.is_grad_enabled()
+        return bridge(engine.temporal_word_loss, _scaled)(*arguments)
     scores = temporal_affine(h, W, b)  # (N, T, V)
     return temporal_softmax_loss(scores, y, mask, label_smoothing, weights)
+
+
+def _scaled(dloss, gradients):
+    return *(dloss * gradient for gradient in gradients), None, None, None, None, None
+
+
+def _check_smoothing(label_smoothing):
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"label_smoothing must be in [0, 1), not {label_smoothing}")

@@ -8,6 +8,7 @@ from helpers.layers.bridges import (
     attention_lstm,
     lstm,
     rnn,
+    rows_per_image,
     temporal_affine,
     temporal_affine_of_data,
     word_embedding,
@@ -96,7 +97,6 @@ class AttentionLSTM(_GatedCell):
         Returns: h (N, T, H), alpha (N, T, P)
         Raises: ValueError for images that do not divide the rows.
         """
-        A = A.repeat_interleave(rows_per_image(x, A), 0)  # (N, P, H)
         return attention_lstm(x, A, self.Wx, self.Wh, self.Wattn, self.b)
 
     def step(self, x, state, A):
@@ -114,17 +114,6 @@ class AttentionLSTM(_GatedCell):
             x, h, c, attn, self.Wx, self.Wh, self.Wattn, self.b
         )
         return next_h, (next_h, next_c), alpha
-
-
-def rows_per_image(x, A):
-    """Return K, the number of rows of x, (N, ...), for each image of A (I, P, H); N = I K.
-
-    Raises: ValueError for images that do not divide the rows.
-    """
-    N, images = len(x), len(A)
-    if images == 0 or N % images:
-        raise ValueError(f"A must have N = {N} images, or N / K for a whole K, not {images}")
-    return N // images
 
 
 class WordEmbedding(nn.Module):

@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 from helpers.decoding import greedy
 from helpers.features import ahead, read_rows
 from helpers.files import DataError, atomic_write, remove_leftovers
+from helpers.layers import prepare_process
 from helpers.metrics import bleu
 from helpers.self_critical import CiderReward, sampled_captions
 from helpers.settings import TrainingError
@@ -72,6 +73,7 @@ def train(model, examples, validate, settings, folder=None, resume=False, on_bes
     Raises: TrainingError naming the step where the loss is not finite, or the checkpoint that
         cannot be written; DataError for a checkpoint that is broken or of other settings.
     """
+    prepare_process()
     run = _Run(model, examples, settings, folder)
     if resume and run.checkpoint and run.checkpoint.exists():
         run.load()
