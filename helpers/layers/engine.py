@@ -2,6 +2,7 @@
 
 import importlib
 import warnings
+from typing import Any
 
 
 class use_engine:
@@ -17,7 +18,7 @@ class use_engine:
     Raises: ValueError for another name.
     """
 
-    engine = None  # the module that is in use, beside the textbook
+    engine: Any = None  # the module that is in use, beside the textbook
 
     def __init__(self, name):
         if name not in ("textbook", "compiled"):
