@@ -1,7 +1,7 @@
-"""Checks that assert: each compares a value with an oracle and prints one line that never varies.
+"""Checks that assert: each compares a value with an oracle and prints what it measured.
 
-A line such as ``dWx ok (relative error < 1e-8)`` shows the bound and not the measured error, so
-that a stored notebook output is the same on every machine.
+A line such as ``dWx: relative error 3.1e-10 (below 1e-8)`` holds the bound too. When notebooks are
+compared with their stored outputs, digits are left out.
 """
 
 import inspect
@@ -83,7 +83,7 @@ def numerical_gradient(f, x, df=None, h=1e-5):
 def check(name, actual, expected, bound):
     """Assert that actual equals expected up to a relative error below bound, and say so.
 
-    Prints `dWx ok (relative error < 1e-8)`.
+    Prints `dWx: relative error 3.1e-10 (below 1e-8)`.
 
     Inputs:
         name: what is compared, for the printed line and the error message
@@ -102,13 +102,13 @@ def check(name, actual, expected, bound):
             f"shape {actual.shape}, worst entry {place}: got {actual[worst]:.10g}, "
             f"expected {expected[worst]:.10g}"
         )
-    print(f"{name} ok (relative error < {as_text(bound)})")
+    print(f"{name}: relative error {errors.max():.1e} (below {as_text(bound)})")
 
 
 def check_norm(name, actual, expected, bound):
     """Assert that ||actual - expected|| / ||expected|| is below bound, and say so.
 
-    Prints `dWx ok (relative norm < 1e-10)`. One tiny entry that is all rounding error fails check
+    Prints `dWx: relative norm 2.2e-16 (below 1e-10)`. One tiny entry that is all rounding error fails check
     but not this; it suits an oracle that is exact up to rounding, such as autograd.
 
     Inputs, raises: as for `check`.
@@ -120,27 +120,27 @@ def check_norm(name, actual, expected, bound):
             f"{name}: relative norm {error:.1e} of the difference is not below {as_text(bound)}, "
             f"shape {actual.shape}"
         )
-    print(f"{name} ok (relative norm < {as_text(bound)})")
+    print(f"{name}: relative norm {error:.1e} (below {as_text(bound)})")
 
 
 def check_at_most(name, value, bound):
-    """Assert that one number is at most bound, and print e.g. `final loss ok (at most 0.1)`.
+    """Assert that one number is at most bound, and print `final loss: 0.03 (at most 0.1)`.
     Raises: AssertionError that shows the value; also for NaN and for more than one number.
     """
     number = _number(name, value)
     if not number <= bound:
         raise AssertionError(f"{name}: {number:.6g} is not at most {as_text(bound)}")
-    print(f"{name} ok (at most {as_text(bound)})")
+    print(f"{name}: {as_text(float(f'{number:.3g}'))} (at most {as_text(bound)})")
 
 
 def check_at_least(name, value, bound):
-    """Assert that one number is at least bound, and print e.g. `BLEU-4 ok (at least 0.45)`.
+    """Assert that one number is at least bound, and print `BLEU-4: 0.51 (at least 0.45)`.
     Raises: AssertionError that shows the value; also for NaN and for more than one number.
     """
     number = _number(name, value)
     if not number >= bound:
         raise AssertionError(f"{name}: {number:.6g} is not at least {as_text(bound)}")
-    print(f"{name} ok (at least {as_text(bound)})")
+    print(f"{name}: {as_text(float(f'{number:.3g}'))} (at least {as_text(bound)})")
 
 
 def check_gradients(forward, backward, inputs, bound=1e-7, seed=0):

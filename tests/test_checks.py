@@ -42,18 +42,18 @@ def test_relative_norm():
 
 
 @pytest.mark.parametrize("x", [ONE, torch.ones(2, 3, dtype=torch.float64)])
-def test_a_passing_check_prints_its_bound_alone(x, capsys):
+def test_a_passing_check_prints_what_it_measured(x, capsys):
     check("dWx", x * (1 + 1e-9), ONE, 1e-8)
     check("dWx", x * (1 + 1e-9), ONE, 0.01)
     check_norm("dWx", x * (1 + 1e-12), ONE, 1e-10)
     check_at_least("validation BLEU-4", 0.45, 0.45)
     check_at_most("final loss", np.float32(0.05), 0.1)
     assert capsys.readouterr().out.splitlines() == [
-        "dWx ok (relative error < 1e-8)",
-        "dWx ok (relative error < 0.01)",
-        "dWx ok (relative norm < 1e-10)",
-        "validation BLEU-4 ok (at least 0.45)",
-        "final loss ok (at most 0.1)",
+        "dWx: relative error 5.0e-10 (below 1e-8)",
+        "dWx: relative error 5.0e-10 (below 0.01)",
+        "dWx: relative norm 1.0e-12 (below 1e-10)",
+        "validation BLEU-4: 0.45 (at least 0.45)",
+        "final loss: 0.05 (at most 0.1)",
     ]
 
 

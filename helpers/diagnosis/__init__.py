@@ -29,7 +29,8 @@ def check_kernel(function, reference=None, forward=None, seed=0, otherwise=None)
             is wrong is printed then, and nothing raised
     Returns: the function if it is right, otherwise `otherwise`
     Raises: without `otherwise`, AssertionError with one line per output that is wrong, or with
-        the message of a kernel that raises NotImplementedError; ValueError when no kernel of ours has that name.
+        the message of a kernel that raises NotImplementedError; ValueError when no kernel of ours
+        has that name.
     """
     if otherwise is not None:
         try:
