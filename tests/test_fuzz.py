@@ -26,7 +26,7 @@ from small import VOCABULARY, small_examples, small_model
 
 from helpers.coco import find_data, read_split
 from helpers.commands.download import unpack
-from helpers.encoder.backbones import fill, read_weights
+from helpers.files.tensors import fill, read_tensors
 from helpers.formats import FORMATS
 from helpers.formats.archive import Archive
 from helpers.images import open_image
@@ -277,7 +277,7 @@ def test_damaged_files_of_torch(case):
             elif name == "last.pt":
                 resume(folder)
             else:
-                fill(small_model(), read_weights(folder / name), name)
+                fill(small_model(), read_tensors(folder / name), name)
 
 
 PICKLES = {

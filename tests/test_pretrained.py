@@ -103,16 +103,16 @@ def edit_config(folder, part="model", **changes):
         (lambda f: (f / "vocab.json").write_text("{"), "vocab.json: not JSON"),
         (lambda f: (f / "config.json").write_text("[]"), "not the configuration"),
         (lambda f: edit_config(f, cell_type="gru"), "cell_type"),
-        (lambda f: edit_config(f, hidden_dim=6), "does not fit"),
+        (lambda f: edit_config(f, hidden_dim=6), "are of different models"),
         (lambda f: edit_config(f, surprise=6), "surprise"),
         (lambda f: edit_config(f, "guide", backbone="vgg"), "vgg"),
         (lambda f: edit_config(f, "guide", surprise=6), "surprise"),
         (lambda f: edit_config(f, "guide"), "guide.safetensors: cannot be read"),
         (lambda f: edit_config(f, hidden_dim=-1), "not the configuration"),
         (lambda f: edit_config(f, wordvec_dim=0), "not the configuration"),
-        (lambda f: edit_config(f, feature_dim=10**8), "does not fit"),
+        (lambda f: edit_config(f, feature_dim=10**8), "are of different models"),
         (lambda f: edit_config(f, "encoder", image_size=10**9), "image_size: expected"),
-        (lambda f: Vocabulary(["dog"]).save(f / "vocab.json"), "does not fit"),
+        (lambda f: Vocabulary(["dog"]).save(f / "vocab.json"), "are of different models"),
     ],
 )
 def test_names_what_is_broken(saved, damage, message):
@@ -124,7 +124,7 @@ def test_names_what_is_broken(saved, damage, message):
 def test_truncated_weights_are_named(saved):
     weights = saved[0] / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-10])
-    with pytest.raises(DataError, match=r"model\.safetensors: cannot be read"):
+    with pytest.raises(DataError, match=r"model\.safetensors: refused, it is damaged"):
         load_captioner(saved[0])
 
 

@@ -111,7 +111,7 @@ def test_mean_average_precision_by_hand():
     ("write", "message"),
     [
         (lambda file: None, "cannot be read"),
-        (lambda file: file.write_bytes(b"cut off"), "cannot be read"),
+        (lambda file: file.write_bytes(b"cut off"), "refused, it is damaged"),
         (lambda file: save_file({}, file), "another encoder"),
         (lambda file: save_file({"head": torch.zeros(2)}, file), "another encoder"),
         (lambda file: save_file({"conv_head.bias": torch.zeros(2)}, file), "another encoder"),

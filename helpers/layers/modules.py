@@ -121,7 +121,8 @@ class WordEmbedding(nn.Module):
 
     def __init__(self, vocabulary_size, wordvec_dim):
         super().__init__()
-        self.W = nn.Parameter(torch.randn(vocabulary_size, wordvec_dim) * wordvec_dim**-0.5)
+        vectors = torch.empty(vocabulary_size, wordvec_dim)
+        self.W = nn.Parameter(vectors.normal_(std=wordvec_dim**-0.5))
 
     def extra_repr(self):
         """Return the sizes, for the module's repr."""

@@ -6,15 +6,14 @@ classifier guides the captions' nouns, guide.safetensors has what was learned fo
 
 from pathlib import Path
 
-import safetensors
 import torch
-from safetensors.torch import load_file, save
 
 from helpers import decoding
 from helpers.captioner import CaptioningRNN
 from helpers.encoder import ImageEncoder
 from helpers.features import encode_images
 from helpers.files import DataError, atomic_write, read_json, write_json
+from helpers.files.tensors import Unfilled, fill, read_tensors, write_tensors
 from helpers.pretrained.guidance import ObjectClassifier, ObjectGuide
 from helpers.pretrained.published import is_published, load_published
 from helpers.settings import PRETRAINED
@@ -22,6 +21,8 @@ from helpers.vocabulary import Vocabulary
 
 DEFAULT = "flickr8k-attn"
 TUNED = "encoder.safetensors"  # the encoder's tuned layers, where it has some
+_TOGETHER = "config.json, vocab.json and the weights beside them are of different models"
+
 GUIDE = "guide.safetensors"  # a guide's detector of people, where there is a guide
 
 
@@ -79,8 +80,7 @@ def save_captioner(folder, model, encoder):
             path.write_bytes(Path(encoder.tuned).read_bytes())
         encoder_config["tuned"] = TUNED
     write_json(folder / "config.json", {"model": model.sizes, "encoder": encoder_config})
-    with atomic_write(folder / "model.safetensors") as path:
-        path.write_bytes(save({k: v.contiguous() for k, v in model.state_dict().items()}))
+    write_tensors(folder / "model.safetensors", model.state_dict())
 
 
 def save_guide(folder, guide):
@@ -90,8 +90,7 @@ def save_guide(folder, guide):
     """
     folder = Path(folder)
     config = read_json(folder / "config.json")
-    with atomic_write(folder / GUIDE) as path:
-        path.write_bytes(save(guide.people.state_dict()))
+    write_tensors(folder / GUIDE, guide.people.state_dict())
     config["guide"] = {"backbone": guide.classifier.backbone}
     write_json(folder / "config.json", config)
 
@@ -124,7 +123,7 @@ def load_captioner(name=DEFAULT, device="cpu"):
     vocabulary = Vocabulary.load(folder / "vocab.json")
     sizes = read_json(config)
     try:
-        with torch.device("meta"):  # a wrong size must not take all the memory
+        with Unfilled():  # a wrong size must not take all the memory
             model = CaptioningRNN(vocabulary, **sizes["model"])
         if "tuned" in sizes["encoder"]:
             sizes["encoder"]["tuned"] = folder / TUNED
@@ -134,22 +133,8 @@ def load_captioner(name=DEFAULT, device="cpu"):
             guide = ObjectGuide(vocabulary, ObjectClassifier(**sizes["guide"]))
     except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise DataError(f"{config}: not the configuration of a captioner ({error!r})") from error
-    _fill(model, weights)
+    fill(model, read_tensors(weights), weights, _TOGETHER)
     if guide:
-        _fill(guide.people, folder / GUIDE)
+        fill(guide.people, read_tensors(folder / GUIDE), folder / GUIDE, _TOGETHER)
         guide = guide.to(device)
     return Captioner(encoder.to(device), model.to(device), guide)
-
-
-def _fill(module, file):
-    """Load a file's weights into a module."""
-    try:
-        state = {name: tensor.float() for name, tensor in load_file(file).items()}
-        module.load_state_dict(state, assign=True)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise DataError(f"{file}: cannot be read ({error}); fetch it again") from error
-    except RuntimeError as error:
-        raise DataError(
-            f"{file}: does not fit config.json and vocab.json beside it; "
-            f"the files are of different models ({error})"
-        ) from error

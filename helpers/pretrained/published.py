@@ -5,17 +5,16 @@ import os
 import warnings
 from pathlib import Path
 
-import safetensors
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
 from torch import nn
 
 from helpers import decoding
-from helpers.encoder.backbones import IMAGENET, fill, read_weights
+from helpers.encoder.backbones import IMAGENET
 from helpers.encoder.image_encoder import fingerprint, keep_normalisation, normalise
 from helpers.features import encode_images
-from helpers.files import DataError, atomic_write, read_json, write_json
+from helpers.files import DataError, read_json, write_json
+from helpers.files.tensors import Unfilled, fill, read_tensors, write_tensors
 from helpers.images import open_image, to_rgb
 from helpers.pretrained.legacy_vocabulary import read_legacy_vocabulary
 from helpers.pretrained.resnet_lstm import ConvNet, LSTMDecoder
@@ -130,8 +129,7 @@ class PublishedCaptioner:
         decoder.vocabulary.save(folder / "vocab.json")
         parts = {"encoder": self.encoder.network, "decoder": decoder}
         state = {f"{n}.{k}": v for n, part in parts.items() for k, v in part.state_dict().items()}
-        with atomic_write(folder / "model.safetensors") as path:
-            save_file(state, path)
+        write_tensors(folder / "model.safetensors", state)
         write_json(folder / "config.json", {"format": FORMAT, **sizes})
 
 
@@ -157,7 +155,7 @@ def load_published(folder, device="cpu"):
         matches = [_is_published(*pair) for pair in zip(files, FILES, strict=True)]
         verified = all(matches)
         vocabulary = read_legacy_vocabulary(files[2])
-        encoder, decoder = ((file, read_weights(file)) for file in files[:2])
+        encoder, decoder = ((file, read_tensors(file)) for file in files[:2])
     captioner = _assemble(encoder, decoder, vocabulary)
     if not verified and not _speaks(captioner):
         warnings.warn(
@@ -217,10 +215,7 @@ def _read_export(folder):
     file = folder / "model.safetensors"
     if not is_published(folder):
         raise DataError(f"{folder / 'config.json'}: not an export of the published captioner")
-    try:
-        state = load_file(file)
-    except (OSError, safetensors.SafetensorError) as error:
-        raise DataError(f"{file}: cannot be read ({error}); export it again") from error
+    state = read_tensors(file, "export it again")
     parts = {"encoder": {}, "decoder": {}}
     for key, tensor in state.items():
         part, _, name = key.partition(".")
@@ -252,7 +247,7 @@ def _assemble(encoder, decoder, vocabulary):
         )
     if features != E:
         raise DataError(f"{encoder_file}: gives {features} features where the decoder takes {E}")
-    with torch.device("meta"):
+    with Unfilled():
         network, model = ConvNet(E), LSTMDecoder(V, E, H, vocabulary)
     network = fill(network, encoder_state, encoder_file)
     model = fill(model, decoder_state, decoder_file)

@@ -9,8 +9,9 @@ from math import isqrt
 
 import torch
 from torch import nn
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, relu6
 
+from helpers.encoder.efficientnet_lite import LAST_STAGE
 from helpers.vocabulary import SPECIAL_WORDS
 
 STRIDE = 16  # what comes after the encoder's last layer of this stride is tuned
@@ -25,8 +26,7 @@ class EncoderTail(nn.Module):
     def __init__(self, encoder):
         super().__init__()
         network = encoder.network
-        stage = network.feature_info[encoder.layer]["module"]  # such as "blocks.4"
-        later = range(int(stage.removeprefix("blocks.")) + 1, len(network.blocks))
+        later = range(LAST_STAGE[STRIDE] + 1, len(network.blocks))
         self.blocks = nn.ModuleDict({str(number): network.blocks[number] for number in later})
         self.conv_head, self.bn2 = network.conv_head, network.bn2
         self.requires_grad_(True)
@@ -41,7 +41,7 @@ class EncoderTail(nn.Module):
         grid = features.transpose(1, 2).unflatten(2, (side, side))  # (I, C, √P, √P)
         for block in self.blocks.values():
             grid = block(grid)
-        return self.bn2(self.conv_head(grid)).flatten(2).transpose(1, 2)
+        return relu6(self.bn2(self.conv_head(grid))).flatten(2).transpose(1, 2)
 
     def layers(self):
         """Return what was learned: dict from the encoder's names to float16 tensors."""

@@ -1,0 +1,99 @@
+"""Tensors in files: one reader, one writer, and modules filled from what was read.
+
+Nothing that a file may hold can run code: safetensors holds numbers alone, and torch.load is told
+to refuse everything but tensors.
+"""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save
+from torch.overrides import TorchFunctionMode
+
+from helpers.files import DataError, atomic_write
+
+_INITIALISING = {torch.Tensor.uniform_, torch.Tensor.normal_, torch.Tensor.div_}
+
+
+def read_tensors(path, remedy="fetch it again"):
+    """Read named tensors from a .safetensors file, or from a file of torch.save of any age.
+
+    A training checkpoint that holds its weights under "state_dict" is read too, and so are weights
+    that DataParallel named "module....".
+
+    Inputs:
+        path: the file
+        remedy: what to do about a file that cannot be used, for the error
+    Returns: dict from names to tensors of any shape, on the CPU
+    Raises: DataError naming the file when it is missing, cut off, or holds anything but tensors
+    """
+    path = Path(path)
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}); {remedy}") from error
+    except Exception as error:  # a broken file makes both libraries raise nearly any kind of error
+        raise DataError(
+            f"{path}: refused, it is damaged, cut off or holds more than tensors; {remedy}"
+        ) from error
+    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+        state = state["state_dict"]
+    tensors = isinstance(state, dict) and all(isinstance(t, torch.Tensor) for t in state.values())
+    if not tensors or not all(isinstance(name, str) for name in state):
+        raise DataError(f"{path}: refused, it does not hold named tensors alone; {remedy}")
+    return {name.removeprefix("module."): tensor for name, tensor in state.items()}
+
+
+def write_tensors(path, tensors):
+    """Write named tensors as safetensors, whole or not at all.
+
+    Inputs: path: the file; tensors: dict from names to tensors of any shape
+    """
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(save({name: each.contiguous() for name, each in tensors.items()}))
+
+
+def fill(module, tensors, path, remedy="the files are of different models"):
+    """Put tensors into a module, instead of its own; floating point becomes float32.
+
+    Inputs:
+        module: nn.Module, which may be on the "meta" device
+        tensors: dict from names to tensors; each name and shape must fit
+        path: the file that they come from, for the error
+        remedy: what to do about a file that does not fit, for the error
+    Returns: the module, on the CPU
+    Raises: DataError naming the file that holds another network
+    """
+    state = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
+    try:
+        module.load_state_dict(state, assign=True)
+    except (RuntimeError, AttributeError) as error:
+        first = " ".join(str(error).split())[:200]
+        raise DataError(
+            f"{path}: holds the weights of another network ({first} ...); {remedy}"
+        ) from error
+    return module
+
+
+class Unfilled(TorchFunctionMode):
+    """Inside this block modules get neither memory nor initial weights; `fill` gives them both.
+
+    A wrong size in a file cannot take all the memory, and no time goes into drawing weights.
+    """
+
+    def __enter__(self):
+        self.device = torch.device("meta")
+        self.device.__enter__()
+        return super().__enter__()
+
+    def __exit__(self, *error):
+        super().__exit__(*error)
+        self.device.__exit__(*error)
+
+    def __torch_function__(self, function, types, arguments=(), options=None):
+        """Leave a weight as it is where it would be drawn at random or scaled."""
+        if function in _INITIALISING:
+            return arguments[0]
+        return function(*arguments, **(options or {}))
