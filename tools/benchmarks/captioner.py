@@ -7,9 +7,10 @@ from pathlib import Path
 import torch
 
 from helpers.captioner import CaptioningRNN
+from helpers.layers import prepare_process
 from helpers.vocabulary import END, NULL, START, Vocabulary
-from tools.benchmarks.cells import products as cell_products
-from tools.benchmarks.timing import Row, rows
+from tools.benchmarks.cells import engines, with_engine
+from tools.benchmarks.timing import interleaved, row
 from tools.benchmarks.twin import TorchCaptioner
 
 SIZES = {"N": 128, "T": 16, "E": 256, "H": 512, "P": 49, "C": 1280}
@@ -17,29 +18,19 @@ WORDS = (2_500, 10_000)
 CELLS = ("lstm", "attn")
 
 
-def measure(peaks, words=WORDS, sizes=SIZES, repetitions=5, device="cpu"):
-    """Time and weigh training steps at every size of vocabulary. Yields: `Row`s."""
-    for V in words:
+def measure(repetitions=5, device="cpu", sizes=SIZES):
+    """Time training steps at every size of vocabulary. Yields: rows"""
+    for V in WORDS:
         for cell in CELLS:
             steps = training_steps(cell, V, sizes, device)
             task, size = f"captioner, {cell}", describe(cell, V, sizes)
-            flops = products(cell, V, sizes)
-            reference = "torch modules, float32"
-            yield from rows(task, size, steps, repetitions, reference, flops, peaks)
+            yield row(task, size, interleaved(steps, repetitions))
 
 
 def describe(cell, V, sizes):
     """Return the sizes that matter to a cell, as text."""
     names = [name for name in sizes if cell == "attn" or name != "P"]
     return " ".join(f"{name}={sizes[name]}" for name in names) + f" V={V}"
-
-
-def products(cell, V, sizes):
-    """Count the floating-point operations of a step's matrix products, padding included."""
-    N, T, E, H, P, C = (sizes[name] for name in "NTEHPC")
-    kind = "attention LSTM" if cell == "attn" else "LSTM"
-    image = 2 * 2 * N * (P if cell == "attn" else 1) * C * H  # no gradient of the features
-    return cell_products(kind, N, T, E, H, P) + image + 3 * 2 * N * T * H * V
 
 
 def make_batch(cell, V, sizes, device="cpu"):
@@ -66,7 +57,7 @@ def training_steps(cell, V, sizes, device="cpu"):
     model, features, captions = make_batch(cell, V, sizes, device)
     twin = TorchCaptioner(model).to(device)
 
-    def step(captioner, precision="float32"):
+    def step(captioner, precision):
         def run():
             with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
                 loss = captioner(features, captions)
@@ -74,35 +65,32 @@ def training_steps(cell, V, sizes, device="cpu"):
 
         return run
 
-    return {
-        "ours, float32": step(model),
-        "ours, bf16": step(model, "bf16"),
-        "torch modules, float32": step(twin),
-        "torch modules, bf16": step(twin, "bf16"),
-    }
+    steps = {}
+    for precision in ("float32", "bf16"):
+        steps[f"torch, {precision}"] = step(twin, precision)
+        for engine in engines(device):
+            steps[f"{engine}, {precision}"] = with_engine(engine, step(model, precision))
+    return steps
 
 
-def measure_memory(words=WORDS, sizes=SIZES, cells=CELLS):
+def measure_memory(sizes=SIZES, words=WORDS, cells=CELLS):
     """Weigh what a training step in float32 needs beyond model and batch, each in a new process.
 
-    Yields: `Row`s
+    Yields: rows
     """
     for V in words:
         for cell in cells:
             peaks = {}
-            for variant in ("ours, float32", "torch modules, float32"):
+            for variant in ("torch", *engines()):
                 with multiprocessing.get_context("spawn").Pool(1) as pool:
-                    peaks[variant] = pool.apply(_peak_memory, (cell, V, sizes, variant))
-            base = peaks["torch modules, float32"]
-            yield from [
-                Row(f"memory, {cell}", describe(cell, V, sizes), variant, peak, peak, peak,
-                    ratio=peak / base, unit="MB")
-                for variant, peak in peaks.items()
-            ]  # fmt: skip
+                    peak = pool.apply(_peak_memory, (cell, V, sizes, f"{variant}, float32"))
+                peaks[f"{variant}, float32"] = [peak]
+            yield row(f"memory, {cell}", describe(cell, V, sizes), peaks, "MB")
 
 
 def _peak_memory(cell, V, sizes, variant):
     """Return by how many megabytes two training steps raise the process's peak memory."""
+    prepare_process()
     tiny = dict.fromkeys(sizes, 2)
     for each in training_steps(cell, 10, tiny).values():
         each()  # what torch loads on first use is not counted

@@ -1,10 +1,12 @@
 """One training step of a recurrent layer, forward and backward, beside torch's own."""
 
+import warnings
+
 import torch
 
-from helpers.layers import LSTM, RNN, AttentionLSTM, to_torch
+from helpers.layers import LSTM, RNN, AttentionLSTM, to_torch, use_engine
 from tools.benchmarks import loops
-from tools.benchmarks.timing import rows
+from tools.benchmarks.timing import interleaved, row
 from tools.benchmarks.twin import AttentionTwin
 
 SIZES = [(64, 16, 256, 512), (128, 16, 256, 512), (32, 17, 128, 256), (128, 30, 512, 512)]
@@ -16,23 +18,34 @@ KINDS = {
 }
 
 
-def measure(peaks, sizes=SIZES, repetitions=7, device="cpu"):
-    """Time every kind of layer at every size, in `repetitions` turns or more. Yields: `Row`s."""
-    for N, T, D, H in sizes:
+def measure(repetitions=7, device="cpu"):
+    """Time every kind of layer at every size, in `repetitions` turns or more. Yields: rows"""
+    for N, T, D, H in SIZES:
         turns = repetitions * (3 if N * T < 1000 else 1)  # the median of a short step needs more
         for kind in KINDS:
             size = f"N={N} T={T} D={D} H={H}" + f" P={POSITIONS}" * (kind == "attention LSTM")
             steps = training_steps(kind, (N, T, D, H), device)
-            flops = products(kind, N, T, D, H)
-            yield from rows(kind, size, steps, turns, "torch.nn, float32", flops, peaks)
+            yield row(kind, size, interleaved(steps, turns))
 
 
-def products(kind, N, T, D, H, P=POSITIONS):
-    """Count the floating-point operations of the matrix products of one training step."""
-    columns = H if kind == "RNN" else 4 * H
-    rows_of_weights = D + 2 * H if kind == "attention LSTM" else D + H
-    weights = 3 * 2 * N * T * rows_of_weights * columns  # forward, to the input, to the weights
-    return weights + (6 * 2 * N * T * P * H if kind == "attention LSTM" else 0)
+def engines(device="cpu"):
+    """List the engines that can be had; a warning says why one cannot."""
+    if device != "cpu":
+        return ["textbook"]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with use_engine("compiled"):
+            return ["textbook"] if caught else ["textbook", "compiled"]
+
+
+def with_engine(engine, step):
+    """Return a step that runs with an engine."""
+
+    def run():
+        with use_engine(engine):
+            return step()
+
+    return run
 
 
 def training_steps(kind, sizes, device="cpu"):
@@ -44,15 +57,14 @@ def training_steps(kind, sizes, device="cpu"):
     N, T, D, H = sizes
     make, naive = KINDS[kind]
     layer = make(D, H).to(device)
-    image = (N, POSITIONS, H) if kind == "attention LSTM" else (N, H)
-    inputs = [torch.randn(N, T, D), torch.randn(image)]
+    attends = kind == "attention LSTM"
+    inputs = [torch.randn(N, T, D), torch.randn((N, POSITIONS, H) if attends else (N, H))]
     inputs = [value.to(device).requires_grad_() for value in inputs]
     dh = torch.randn(N, T, H).to(device)
-    twin = AttentionTwin.of(layer) if kind == "attention LSTM" else to_torch(layer)
-    names = ("Wx", "Wh", "Wattn", "b") if kind == "attention LSTM" else ("Wx", "Wh", "b")
-    weights = [getattr(layer, name) for name in names]
+    twin = AttentionTwin.of(layer) if attends else to_torch(layer)
+    weights = [getattr(layer, name) for name in ("Wx", "Wh", "Wattn", "b") if hasattr(layer, name)]
 
-    def step(forward, parameters, precision="float32"):
+    def step(forward, parameters, precision):
         def run():
             with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16"):
                 h = forward(*inputs)
@@ -62,15 +74,16 @@ def training_steps(kind, sizes, device="cpu"):
         return run
 
     def run_twin(x, state):
-        if kind == "attention LSTM":
+        if attends:
             return twin(x, state)
         state = state[None]  # torch stacks layers
         return twin(x, state if kind == "RNN" else (state, torch.zeros_like(state)))[0]
 
-    return {
-        "ours, float32": step(layer, weights),
-        "ours, bf16": step(layer, weights, "bf16"),
-        "torch.nn, float32": step(run_twin, list(twin.parameters())),
-        "torch.nn, bf16": step(run_twin, list(twin.parameters()), "bf16"),
-        "naive loop, float32": step(lambda *both: naive(*both, *weights), weights),
-    }
+    steps = {}
+    for precision in ("float32", "bf16"):
+        steps[f"torch, {precision}"] = step(run_twin, list(twin.parameters()), precision)
+        for engine in ["textbook"] if kind == "RNN" else engines(device):
+            ours = with_engine(engine, step(layer, weights, precision))
+            steps[f"{engine}, {precision}"] = ours
+    loop = step(lambda *both: naive(*both, *weights), weights, "float32")
+    return steps | {"autograd's loop, float32": loop}
