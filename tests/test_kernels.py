@@ -11,10 +11,13 @@ import numpy as np
 import pytest
 import torch
 from oracles import SHAPES, backward_of, forward_of, random_inputs, random_upstream
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
 from helpers import kernels
 from helpers.checks import check, check_norm, published
 
+DTYPES = {"f": torch.float32, "i": torch.int64}
 every_kernel = pytest.mark.parametrize("name", SHAPES)
 
 
@@ -170,3 +173,18 @@ def test_float64_stays_float64_inside_autocast(name):
     with torch.autocast("cpu", torch.bfloat16):
         for one, other in zip(run(name, inputs, torch.tensor), expected, strict=True):
             assert one.dtype == torch.float64 and (one == other).all()
+
+
+@every_kernel
+def test_kernels_stay_on_the_device_of_their_inputs(name):
+    """Tensors without values stand for a GPU: one made on the CPU among them is an error."""
+    with FakeTensorMode(shape_env=ShapeEnv()):
+        inputs = [
+            torch.empty(array.shape, dtype=DTYPES[array.dtype.kind], device="cuda")
+            for array in random_inputs(name).values()
+        ]
+        *outputs, cache = forward_of(name)(*inputs)
+        taken = len(inspect.signature(backward_of(name)).parameters) - 1
+        gradients = backward_of(name)(*outputs[:taken], cache)
+        outputs += gradients if isinstance(gradients, tuple) else [gradients]
+        assert {output.device.type for output in outputs} == {"cuda"}
