@@ -4,8 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 INSTALLED := $(VENV)/.installed
-# neither times nor the state of sliders, which a page could only show with a network
-EXECUTED := --ExecutePreprocessor.record_timing=False --ExecutePreprocessor.store_widget_state=False
+EXECUTED := --ExecutePreprocessor.record_timing=False
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 .DEFAULT_GOAL := help
@@ -43,7 +42,11 @@ outputs: $(INSTALLED)  ## execute the notebooks, store their outputs and README'
 	$(RUN) nbconvert --execute --to notebook --inplace $(EXECUTED) $(NOTEBOOKS)
 	$(RUN) nbconvert --to notebook --inplace --CoalesceStreamsPreprocessor.enabled=True \
 		--TagRemovePreprocessor.enabled=True \
-		--TagRemovePreprocessor.remove_all_outputs_tags="{'slider'}" $(NOTEBOOKS)
+		--TagRemovePreprocessor.remove_all_outputs_tags="{'slider'}" \
+		--ClearMetadataPreprocessor.enabled=True \
+		--ClearMetadataPreprocessor.clear_cell_metadata=False \
+		--ClearMetadataPreprocessor.preserve_nb_metadata_mask="{'kernelspec', 'language_info'}" \
+		$(NOTEBOOKS)  # what was printed in pieces, and no state of sliders
 	$(RUN) tools.readme_pictures
 
 DATA ?= data/flickr8k

@@ -108,8 +108,8 @@ def check(name, actual, expected, bound):
 def check_norm(name, actual, expected, bound):
     """Assert that ||actual - expected|| / ||expected|| is below bound, and say so.
 
-    Prints `dWx: relative norm 2.2e-16 (below 1e-10)`. One tiny entry that is all rounding error fails check
-    but not this; it suits an oracle that is exact up to rounding, such as autograd.
+    Prints `dWx: relative norm 2.2e-16 (below 1e-10)`. One tiny entry that is all rounding error
+    fails check but not this; it suits an oracle that is exact up to rounding, such as autograd.
 
     Inputs, raises: as for `check`.
     """

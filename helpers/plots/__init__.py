@@ -10,6 +10,7 @@ from helpers.plots.attention import (
     pointing_by_offset,
 )
 from helpers.plots.cells import (
+    captioner,
     cliff,
     gradient_norms,
     rnn_cell,
@@ -38,6 +39,7 @@ __all__ = [
     "attention_maps",
     "bleu_scores",
     "caption_gallery",
+    "captioner",
     "cell_scores",
     "cliff",
     "gates_over_time",

@@ -2,11 +2,12 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.patches import FancyBboxPatch
+from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from helpers.plots.style import COLORS, use_style
 
 GREY = "#555555"
+BACK = "#C1121F"  # gradients: redder than the palette's vermilion, beside orange boxes
 
 
 def rnn_cell(gradients=False):
@@ -37,8 +38,8 @@ def rnn_cell(gradients=False):
     ]
     for start, end, place, shape, gradient in arrows:
         ends = (end, start) if gradients else (start, end)
-        _arrow(axes, *ends, COLORS["red"] if gradients else COLORS["black"])
-        text, color = (gradient, COLORS["red"]) if gradients else (shape, GREY)
+        _arrow(axes, *ends, BACK if gradients else COLORS["black"])
+        text, color = (gradient, BACK) if gradients else (shape, GREY)
         side = "left" if place[1] < 1 else "center"
         axes.text(*place, text, ha=side, va="bottom", color=color)
     weights = [
@@ -47,7 +48,7 @@ def rnn_cell(gradients=False):
         ((6.4, 4.2), "(H,)", "$db$ = sum of $da$ over N"),
     ]
     for place, shape, gradient in weights:
-        text, color = (gradient, COLORS["red"]) if gradients else (shape, GREY)
+        text, color = (gradient, BACK) if gradients else (shape, GREY)
         axes.text(*place, text, ha="center" if place[0] < 5 else "left", color=color)
     return axes.figure
 
@@ -76,13 +77,56 @@ def unrolled_rnn(steps=4, gradients=False):
         _arrow(axes, (x, 2.9), (x, 3.9))
         axes.text(x, 0.2, f"$x_{t}$", ha="center", va="center", fontsize=13)
         axes.text(x - 0.15, 3.4, f"$h_{t}$", ha="right", va="center", fontsize=13)
+        if t < steps:
+            axes.text(x + 0.87, 2.6, f"$h_{t}$", ha="center", fontsize=13)
         axes.text(x, 4.1, f"loss at {t}" if gradients else f"output {t}", ha="center", color=GREY)
         if gradients:
-            _arrow(axes, (x + 0.2, 3.9), (x + 0.2, 2.95), COLORS["red"])
-            axes.text(x + 0.32, 3.4, f"$dh_{t}$", color=COLORS["red"], va="center")
-            _arrow(axes, (x - 0.65, 2.03), (before + 0.05, 2.03), COLORS["red"])
-            axes.text(x - 1.2, 1.6, f"$da_{t}\\,W_h^T$", color=COLORS["red"], ha="center")
+            _arrow(axes, (x + 0.2, 3.9), (x + 0.2, 2.95), BACK)
+            axes.text(x + 0.32, 3.4, f"$dh_{t}$", color=BACK, va="center")
+            _arrow(axes, (x - 0.65, 2.03), (before + 0.05, 2.03), BACK)
+            axes.text(x - 1.2, 1.6, f"$da_{t}\\,W_h^T$", color=BACK, ha="center")
     return axes.figure
+
+
+def captioner(words=("three", "blue", "houses")):
+    """Draw a captioner over a few words: the picture is the first state, words go in and out.
+
+    Inputs: words: of a caption, without its first and last mark
+    Returns: matplotlib Figure
+    """
+    axes = _canvas("A captioner: the picture is the first memory", (9.6, 3.6), 18.2, 5.0)
+    _picture(axes, 0.1, 1.7)
+    chain = ((3.3, 1.9, "encoder\n(frozen)", "#e8e8e8"), (6.0, 1.5, "project", COLORS["orange"]))
+    for (x, width, text, color), before in zip(chain, (1.7, 4.25), strict=True):
+        _arrow(axes, (before, 2.4), (x - width / 2, 2.4))
+        _box(axes, (x, 2.4), width, 1.1, text, color, 10)
+    axes.text(1.8, 0.9, "features (N, C)", color=GREY, fontsize=9)
+    read, said = ["<START>", *words], [*words, "<END>"]
+    for t, (word, answer) in enumerate(zip(read, said, strict=True)):
+        x = 9.0 + 2.7 * t
+        _arrow(axes, (6.75 if t == 0 else x - 2.1, 2.4), (x - 0.6, 2.4))
+        axes.text(x - (1.45 if t == 0 else 1.35), 2.55, f"$h_{t}$", ha="center", fontsize=12)
+        _box(axes, (x, 2.4), 1.2, 1.0, "RNN", COLORS["sky"], 11)
+        _arrow(axes, (x, 0.6), (x, 1.9))
+        _arrow(axes, (x, 2.9), (x, 4.1))
+        axes.text(x, 0.25, word, ha="center", va="center", family="monospace", fontsize=10)
+        axes.text(x, 4.3, answer, ha="center", va="center", family="monospace", fontsize=10)
+        if t + 1 < len(read):  # what is said is read next
+            style = {"arrowstyle": "->", "color": GREY, "linestyle": "--", "linewidth": 1}
+            axes.annotate("", (x + 2.5, 0.6), (x + 0.2, 4.1), arrowprops=style, zorder=0)
+    axes.text(6.0, 0.25, "reads", ha="center", va="center", color=GREY)
+    axes.text(6.0, 4.3, "should say", ha="center", va="center", color=GREY)
+    return axes.figure
+
+
+def _picture(axes, x, y):
+    """Draw a tiny scene: sky, grass and three houses."""
+    for corner, width, height, color in (
+        ((x, y), 1.5, 1.4, "#bfe3f7"),
+        ((x, y), 1.5, 0.55, "#7fbf7f"),
+        *(((x + 0.15 + 0.45 * k, y + 0.4), 0.32, 0.4, COLORS["blue"]) for k in range(3)),
+    ):
+        axes.add_patch(Rectangle(corner, width, height, facecolor=color, edgecolor="none"))
 
 
 def tanh_and_derivative(a, value, derivative):
@@ -105,12 +149,13 @@ def tanh_and_derivative(a, value, derivative):
     return figure
 
 
-def saturation(states, scales, passed):
+def saturation(states, scales, passed, at=None):
     """Draw how tanh saturates when weights grow: states as histograms, and the mean derivative.
 
     Inputs:
         states: dict from a weight scale to hidden states, any shape
         scales: weight scales, in rising order; passed: mean of 1 - h**2 at each of them
+        at: a scale to mark on the right
     Returns: matplotlib Figure
     """
     use_style()
@@ -123,6 +168,8 @@ def saturation(states, scales, passed):
     left.set_xticks([-1, -0.5, 0, 0.5, 1])
     left.legend(loc="upper center")
     right.semilogx(scales, passed, color=COLORS["red"])
+    if at is not None:
+        right.plot(at, np.interp(at, scales, passed), "o", color=COLORS["black"])
     right.set(title="How much gradient comes through", xlabel="scale of the weights",
               ylabel="mean of 1 - h²", ylim=(0, 1.05))  # fmt: skip
     return figure
