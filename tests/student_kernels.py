@@ -33,7 +33,8 @@ def rnn_forward(x, h0, Wx, Wh, b):
 
 
 def rnn_backward(dh, cache):
-    dx, dWx, dWh, db = np.zeros((*dh.shape[:2], 4)), 0, 0, 0
+    D = cache[0][0].shape[1]
+    dx, dWx, dWh, db = np.zeros((*dh.shape[:2], D)), 0, 0, 0
     dprev_h = np.zeros_like(dh[:, 0])
     for t in reversed(range(dh.shape[1])):
         dx[:, t], dprev_h, dWx_t, dWh_t, db_t = rnn_step_backward(dh[:, t] + dprev_h, cache[t])
@@ -85,7 +86,8 @@ def lstm_backward(dh, cache):
 
 def dot_product_attention_forward(prev_h, A):
     scores = np.einsum("nh,nph->np", prev_h, A) / np.sqrt(prev_h.shape[1])
-    alpha = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    e = np.exp(scores - scores.max(axis=1, keepdims=True))
+    alpha = e / e.sum(axis=1, keepdims=True)
     attn = np.einsum("np,nph->nh", alpha, A)
     return attn, alpha, (prev_h, A, alpha)
 
@@ -107,7 +109,8 @@ def attention_lstm_step_forward(x, prev_h, prev_c, attn, Wx, Wh, Wattn, b):
 
 def attention_lstm_step_backward(dnext_h, dnext_c, cache):
     dboth, dprev_h, dprev_c, dWboth, dWh, db = lstm_step_backward(dnext_h, dnext_c, cache)
-    return dboth[:, :4], dprev_h, dprev_c, dboth[:, 4:], dWboth[:4], dWh, dWboth[4:], db
+    D = dboth.shape[1] - dprev_h.shape[1]
+    return dboth[:, :D], dprev_h, dprev_c, dboth[:, D:], dWboth[:D], dWh, dWboth[D:], db
 
 
 def attention_lstm_forward(x, A, Wx, Wh, Wattn, b):
@@ -163,9 +166,10 @@ def temporal_affine_backward(dout, cache):
 
 def temporal_softmax_loss(scores, y, mask):
     N, V, seen = len(scores), scores.shape[2], mask[..., None]
-    probs = np.exp(scores) / np.exp(scores).sum(axis=2, keepdims=True)
-    target = np.eye(V)[y]
-    loss = -(mask * np.log((probs * target).sum(axis=2))).sum() / N
+    scores = scores - scores.max(axis=2, keepdims=True)
+    log_probs = scores - np.log(np.exp(scores).sum(axis=2, keepdims=True))
+    probs, target = np.exp(log_probs), np.eye(V)[y]
+    loss = -(mask * (target * log_probs).sum(axis=2)).sum() / N
     dscores = (probs - target) * seen / N
     return loss, dscores
 
