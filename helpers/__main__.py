@@ -1,31 +1,59 @@
 """The command line: python -m helpers caption | train | finetune | guide | evaluate | ..."""
 
 import argparse
+import io
+import os
 import sys
 
 from helpers.commands import caption, data, download, evaluate, finetune, guide, train
-from helpers.settings import TrainingError
+from helpers.settings import RANGES, TrainingError, check_range
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog.split()[-1]}: {message}\n")
+
 
 HEAVY = ("caption", "train", "finetune", "guide", "evaluate")  # commands that encode pictures
 
 
 def main(arguments=None):
-    """Run a command. Returns: the exit code, 0, or 2 after a message for a user's mistake."""
+    """Run a command.
+
+    Returns: the exit code: 0, or 2 after a message for a user's mistake
+    """
     options = _parser().parse_args(arguments)
     try:
+        for name, value in vars(options).items():
+            if name in RANGES:
+                check_range(name, value, f"--{name.replace('_', '-')}")
         _check_device(getattr(options, "device", "cpu"))
         if options.name in HEAVY:
             from helpers.layers import prepare_process
 
             prepare_process()
-        options.command(options)
+        code = options.command(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has enough, such as `head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (ValueError, OSError, TrainingError) as error:
         print(f"{options.name}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"{options.name}: interrupted", file=sys.stderr)
         return 130
-    return 0
+    except (MemoryError, RuntimeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        known = ("out of memory", "can't allocate memory", "not enough memory")
+        if not isinstance(error, MemoryError) and not any(each in reason for each in known):
+            raise
+        remedy = "try a smaller --batch-size, model or picture"
+        print(f"{options.name}: out of memory ({reason:.150}); {remedy}", file=sys.stderr)
+        return 2
+    return code or 0
 
 
 def _check_device(name):
@@ -34,14 +62,14 @@ def _check_device(name):
     import torch
 
     try:
-        torch.empty(1, device=name)
-    except (RuntimeError, AssertionError) as error:  # the latter without CUDA in the build
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"--device {name}: torch cannot use it here ({reason})") from error
+        torch.zeros(1, device=name).item()  # "meta" has no numbers
+    except Exception as error:  # each device that is not there has its own kind
+        reason = str(error).split("\n")[0]
+        raise ValueError(f"--device {name}: torch cannot use it here ({reason:.150})") from error
 
 
 def _parser():
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m helpers", description="Image captioning from scratch.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )  # fmt: skip
@@ -52,4 +80,7 @@ def _parser():
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a letter is no error
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(main())

@@ -73,7 +73,7 @@ class CaptioningRNN(nn.Module):
         channels = torch.as_tensor(features).flatten(0, -2).double()  # (I or I * P, C)
         with torch.no_grad():
             self.feature_mean.copy_(channels.mean(0))
-            self.feature_std.copy_(channels.std(0).clamp(min=1e-3))
+            self.feature_std.copy_(channels.std(0, correction=0).clamp(min=1e-3))
 
     def sharpen(self, temperature):
         """Make the model's probabilities those that its captions are drawn from, for good.

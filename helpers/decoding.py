@@ -61,7 +61,8 @@ def sample(
         seed: of the random numbers
         copies: captions per image
     Returns: list of N * copies `Caption`s, those of an image in a row
-    Raises: ValueError for a value out of range.
+    Raises: ValueError for a value out of range; FloatingPointError where the model's weights have
+        diverged and its scores are no numbers.
     """
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, not {temperature}")
@@ -72,6 +73,8 @@ def sample(
     generator = torch.Generator(device=features.device).manual_seed(seed)
 
     def choose(log_probs):
+        if log_probs.isnan().any():  # on a GPU, drawing would end the process
+            raise FloatingPointError("the scores are not numbers")
         probs = (log_probs / temperature).softmax(1)
         if top_k is None and top_p is None:
             return torch.multinomial(probs, 1, generator=generator)[:, 0]
@@ -146,19 +149,47 @@ def beam(model, features, width=5, length_penalty=0.0, no_repeat_ngram=0, max_le
     return [captions[n * width : (n + 1) * width] for n in range(N)]
 
 
-def best(model, features, width=1, length_penalty=LENGTH_PENALTY, max_length=20):
-    """Caption images as well as a model can: greedily, or with the best of a beam.
+def several(
+    model, features, width=5, count=1, samples=0, temperature=1.0, top_p=None, seed=0,
+    length_penalty=LENGTH_PENALTY, no_repeat_ngram=0, max_length=20,
+):  # fmt: skip
+    """Caption images in one or several ways: the best of a beam, or by chance.
 
     Inputs:
         model, features, max_length: as for `greedy`
-        width, length_penalty: of the beam; a width of 1 is greedy
-    Returns: list of N `Caption`s
-    Raises: as `greedy` and `beam`
+        width, length_penalty, no_repeat_ngram: of the beam; a width of 1 is greedy
+        count: how many of the beam to return
+        samples: how many captions to draw instead, with `temperature`, `top_p` and `seed`
+    Returns: for each of N images a list of `Caption`s, best first
+    Raises: as `sample` and `beam`
     """
-    if width == 1:
-        return greedy(model, features, max_length)
-    beams = beam(model, features, width, length_penalty, max_length=max_length)
-    return [captions[0] for captions in beams]
+    if samples:
+        drawn = sample(
+            model, features, temperature, None, top_p, seed, max_length, copies=samples
+        )  # fmt: skip
+        several = [drawn[i : i + samples] for i in range(0, len(drawn), samples)]
+        return [sorted(captions, key=lambda c: -c.log_prob) for captions in several]
+    if width == count == 1 and not no_repeat_ngram:
+        return [[caption] for caption in greedy(model, features, max_length)]
+    width = max(width, count)
+    if width > 1:  # of fewer words, the beam of all
+        width = min(width, len(model.vocabulary) - len(FORBIDDEN))
+    beams = beam(model, features, width, length_penalty, no_repeat_ngram, max_length)
+    return [captions[:count] for captions in beams]
+
+
+def best(model, features, width=1, **options):
+    """Caption images as well as a model can: greedily, or with the best of a beam.
+
+    Inputs:
+        model: CaptioningRNN, in evaluation mode
+        features: of N images, as the model takes them: (N, C), or (N, P, C)
+        width: of the beam; 1 is greedy
+        options: others of `several`
+    Returns: list of N `Caption`s
+    Raises: as `several`
+    """
+    return [captions[0] for captions in several(model, features, width, **options)]
 
 
 @torch.inference_mode()

@@ -1,6 +1,7 @@
 """Pictures as people have them, opened as upright 8-bit RGB."""
 
 import contextlib
+import importlib
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sized
@@ -63,6 +64,8 @@ def _decode(file: IO[bytes], name: str) -> Image.Image:
         if file.seekable() and file.seek(0, os.SEEK_END) == 0:
             raise ImageError(f"{name}: is empty") from error
         remedy = "save it as JPEG, PNG or WebP"
+        if _is_heic(file):
+            remedy = f"a HEIC picture: pip install pillow-heif, or {remedy}"
         raise ImageError(f"{name}: not an image in a format that can be read; {remedy}") from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name}: too many pixels for a photograph; scale it down") from error
@@ -83,12 +86,25 @@ def _load(file: IO[bytes]) -> Image.Image:
     about pictures of more than 89 megapixels, which telephones take nowadays. From 179 megapixels
     on it refuses, and so do we.
     """
+    if _is_heic(file):
+        with contextlib.suppress(ImportError):
+            importlib.import_module("pillow_heif").register_heif_opener()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with Image.open(file) as image:
             if image.format not in _VECTOR_FORMATS:
                 image.load()
     return image
+
+
+def _is_heic(file: IO[bytes]) -> bool:
+    """Tell whether a file begins as telephones' HEIC pictures do."""
+    if not file.seekable():
+        return False
+    file.seek(0)
+    head = file.read(12)
+    file.seek(0)
+    return head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"heim", b"mif1", b"msf1")
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -161,8 +177,10 @@ def _from_array(values: np.ndarray) -> Image.Image:
     white = 1.0
     if values.dtype.kind not in "fb":
         white = 65535.0 if values.dtype == np.uint16 else 255.0
+    if values.dtype.kind not in "fbiu":
+        raise ValueError(f"expected numbers, not an array of {values.dtype}")
     low, high = values.min(), values.max()
-    if values.dtype.kind not in "fbiu" or not (low >= 0 and high <= white):  # refuses NaN too
+    if not (low >= 0 and high <= white):  # so written, it refuses NaN too
         found = f"{values.dtype} from {low} to {high}"
         raise ValueError(f"expected integers in [0, 255] or floats in [0, 1], not {found}")
     return Image.fromarray(np.round(values * (255.0 / white)).astype(np.uint8))

@@ -1,22 +1,21 @@
 """Scores for captions, against several references an image.
 
-BLEU (Papineni et al. 2002) is NLTK's; CIDEr-D (Vedantam et al. 2015) and ROUGE-L (Lin 2004)
-are pycocoevalcap's, the field's reference scorers, and so are METEOR (Denkowski and Lavie 2014)
-and SPICE (Anderson et al. 2016), which need Java. All of them see the words of `tokenize`:
-lower-cased, without punctuation.
+BLEU (Papineni et al. 2002) is counted with NLTK and comes out as pycocoevalcap's; CIDEr-D
+(Vedantam et al. 2015) and ROUGE-L (Lin 2004) are pycocoevalcap's, the field's reference scorers,
+and so are METEOR (Denkowski and Lavie 2014) and SPICE (Anderson et al. 2016), which need Java. All
+of them see the words of `tokenize`: lower-cased, without punctuation.
 """
 
 import contextlib
+import math
 import shutil
 import subprocess
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from helpers.vocabulary import tokenize
 
 References = Sequence[Sequence[str]]
-BLEU_WEIGHTS = [(1,), (1 / 2,) * 2, (1 / 3,) * 3, (1 / 4,) * 4]
 
 
 def bleu(references: References, candidates: Sequence[str]) -> dict[str, float]:
@@ -26,20 +25,33 @@ def bleu(references: References, candidates: Sequence[str]) -> dict[str, float]:
         references: for each image a list of captions (text)
         candidates: one caption (text) for each image
     Returns: dict from "BLEU-1" ... "BLEU-4" to a score in [0, 1]
-    Raises: ValueError if the numbers of images differ, or one has no reference.
+    Raises: ValueError if the numbers of images differ, or one has no words of reference; TypeError
+        for a candidate that is no text
     """
-    from nltk.translate.bleu_score import corpus_bleu
+    from nltk.translate.bleu_score import closest_ref_length, modified_precision
 
     _check(references, candidates)
     tokenized = [[tokenize(caption) for caption in several] for several in references]
-    with warnings.catch_warnings():  # NLTK warns where no n-gram matches; the score is 0 then
-        warnings.simplefilter("ignore", UserWarning)
-        scores = corpus_bleu(tokenized, [tokenize(c) for c in candidates], BLEU_WEIGHTS)
-    return {f"BLEU-{n + 1}": float(score) for n, score in enumerate(scores)}
+    said = [tokenize(caption) for caption in candidates]
+    pairs = list(zip(tokenized, said, strict=True))
+    length = sum(map(len, said))
+    wanted = sum(closest_ref_length(several, len(words)) for several, words in pairs)
+    # the reference scorer's guards against 0 / 0, which decide about very short captions
+    ratio = (length + 1e-15) / (wanted + 1e-9)
+    penalty = math.exp(min(0.0, 1 - 1 / ratio))
+    product, scores = 1.0, {}
+    for n in range(1, 5):
+        matches = sum(modified_precision(*pair, n).numerator for pair in pairs)
+        ngrams = sum(max(0, len(words) - n + 1) for words in said)
+        product *= (matches + 1e-15) / (ngrams + 1e-9)
+        scores[f"BLEU-{n}"] = penalty * product ** (1 / n)
+    return scores
 
 
 def score_captions(references: References, candidates: Sequence[str]) -> dict[str, float]:
     """BLEU-1 to BLEU-4, ROUGE-L and CIDEr-D.
+
+    CIDEr-D weighs words by how few images have them: it is left out where all images have the same.
 
     Inputs: as for `bleu`
     Returns: dict from metric to score: BLEU and ROUGE-L in [0, 1], CIDEr-D in [0, 10]
@@ -50,8 +62,9 @@ def score_captions(references: References, candidates: Sequence[str]) -> dict[st
 
     scores = bleu(references, candidates)
     truth, results = _spaced(references, candidates)
-    for name, scorer in (("ROUGE-L", Rouge()), ("CIDEr-D", Cider())):
-        scores[name] = float(scorer.compute_score(truth, results)[0])
+    scores["ROUGE-L"] = float(Rouge().compute_score(truth, results)[0])
+    if len({frozenset(" ".join(several).split()) for several in truth.values()}) > 1:
+        scores["CIDEr-D"] = float(Cider().compute_score(truth, results)[0])
     return scores
 
 
@@ -132,8 +145,18 @@ def _spaced(references: References, candidates: Sequence[str]) -> tuple[dict, di
 
 
 def _check(references: References, candidates: Sequence[str]) -> None:
+    for name, texts in (("references", references), ("candidates", candidates)):
+        if isinstance(texts, str):
+            raise ValueError(f"{name}: expected a list, one entry for each image; got one str")
     if len(references) != len(candidates):
         raise ValueError(f"{len(references)} images with references, {len(candidates)} candidates")
-    empty = [i for i, several in enumerate(references) if not several]
-    if isinstance(candidates, str) or empty or not len(references):
-        raise ValueError(f"every image needs a list of references; none for images {empty[:5]}")
+    if any(isinstance(several, str) for several in references):
+        raise ValueError("references: expected a list of captions for each image; got one str each")
+    empty = [i for i, several in enumerate(references) if not any(map(tokenize, several))]
+    if empty or not len(references):
+        problem = f"references: every image needs some words; none for images {empty[:5]}"
+        raise ValueError(problem)
+    for i, caption in enumerate(candidates):
+        if not isinstance(caption, str):
+            kind = type(caption).__name__
+            raise TypeError(f"candidates: expected a str for each image; got {kind} for image {i}")

@@ -15,6 +15,37 @@ LENGTH_PENALTY = 0.7  # of a beam's best captions; with none, a beam prefers sho
 MIN_COUNT = 5  # a word seen less often in the captions for training becomes <UNK>
 
 
+# Where the numbers may lie that people type or pass on; "(" and ")" leave the end out.
+RANGES = {
+    "aside": "[0, inf)", "averaging": "[0, 1)", "batch_size": "[1, inf)", "beam": "[1, 1000]",
+    "beams": "[1, 1000]", "clip_norm": "(0, inf)", "dropout": "[0, 1)",
+    "encoder_learning_rate": "(0, inf)", "epochs": "[1, inf)", "examples": "[0, inf)",
+    "hidden_dim": "[1, 65536]", "image_size": "[1, 4096]", "images": "[1, inf)",
+    "label_smoothing": "[0, 1)", "learning_rate": "(0, inf)", "length_penalty": "(-inf, inf)",
+    "limit": "[1, inf)", "max_words": "[1, 1000]", "min_count": "[1, inf)",
+    "no_repeat_ngram": "[0, inf)", "patience": "[1, inf)", "per_image": "[1, inf)",
+    "samples": "[0, 1000]", "save_seconds": "(0, inf)", "seed": "[0, 1e18]",
+    "stride": "[2, 32]", "temperature": "(0, inf)", "top_p": "(0, 1]", "views": "[1, 1000]",
+    "weight_decay": "[0, inf)", "wordvec_dim": "[1, 65536]",
+}  # fmt: skip
+
+
+def check_range(name, value, called=None):
+    """Check a number against `RANGES`; None is no number and passes.
+
+    Inputs: name: a key of RANGES; value: int or float; called: what to call it, else its name
+    Raises: TypeError or ValueError naming it and its range
+    """
+    interval = RANGES[name]
+    if value is not None and not isinstance(value, (int, float)):
+        raise TypeError(f"{called or name} must be a number in {interval}, not {value!r}")
+    low, high = map(float, interval[1:-1].split(","))
+    above = value is None or low < value or (low == value and interval[0] == "[")
+    below = value is None or value < high or (value == high and interval[-1] == "]")
+    if not (above and below):  # so written, it refuses NaN too
+        raise ValueError(f"{called or name} must be in {interval}, not {value}")
+
+
 class TrainingError(RuntimeError):
     """Training cannot go on; the last checkpoint is whole."""
 
@@ -50,14 +81,10 @@ class TrainingSettings:
     save_seconds: float = _option(300.0, "write a checkpoint this often within an epoch")
 
     def __post_init__(self):
-        positive = ("epochs", "batch_size", "learning_rate", "encoder_learning_rate", "clip_norm")
-        for name in (*positive, "max_words", "patience", "save_seconds"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
-        if self.samples < 0 or self.samples == 1:  # one has no others to be compared with
-            raise ValueError(f"samples must be 0, or 2 or more, not {self.samples}")
-        for name in ("label_smoothing", "averaging"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be in [0, 1), not {getattr(self, name)}")
+        for name, value in vars(self).items():
+            if name in RANGES:
+                check_range(name, value)
+        if self.samples == 1:  # one has no others to be compared with
+            raise ValueError("samples must be 0, or 2 or more, not 1")
         if self.precision not in ("float32", "bf16"):
             raise ValueError(f"precision must be float32 or bf16, not {self.precision!r}")

@@ -15,6 +15,18 @@ from helpers.files import DataError, read_json, write_json
 NULL, START, END, UNK = range(4)
 SPECIAL_WORDS = ("<NULL>", "<START>", "<END>", "<UNK>")
 
+# Scripts that put no space between words (Thai to Lao, Burmese, Khmer, Japanese, Chinese) are read
+# letter by letter, each with its vowel signs and accents.
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_SIGNS = (
+    "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece"
+    "\u102b-\u103e\u1056-\u1059\u17b4-\u17d3\u3099\u309a\u30fc"
+)
+_LETTERS = re.compile(f"[{_UNSPACED}][{_SIGNS}]*")
+_GAPS = re.compile(f"(?<=[{_UNSPACED}]) (?=[{_UNSPACED}])")
 _STRAIGHT_QUOTES = str.maketrans("\u2018\u2019\u201c\u201d", "''\"\"")
 # The endings that the tokeniser splits off and that a reader wants back on their word.
 _ENDINGS = re.compile(r" (n't|'(?:s|m|d|re|ve|ll))(?= |$)")
@@ -36,7 +48,8 @@ def tokenize(text: str) -> list[str]:
     """Split a caption into lower-case words, as NLTK's word tokeniser does.
 
     Punctuation is left out: a token without a letter or digit is dropped. Typographic quotes and
-    composed letters are brought to one form first. The text is tokenised piece by piece between
+    composed letters are brought to one form first. Scripts without spaces, such as Chinese, come
+    letter by letter. The text is tokenised piece by piece between
     spaces, so that no sentence splitter (a data download) is needed to see the full stop inside
     "A dog runs. It jumps.", and so that a frequent word is tokenised once. <UNK> stays as it is.
 
@@ -49,6 +62,7 @@ def tokenize(text: str) -> list[str]:
     if not isinstance(text, str):
         raise TypeError(f"text: expected a str, got {type(text).__name__}")
     text = unicodedata.normalize("NFKC", text).lower().translate(_STRAIGHT_QUOTES)
+    text = _LETTERS.sub(r" \g<0> ", text)
     return [token for chunk in text.split() for token in _tokenize_chunk(chunk)]
 
 
@@ -138,11 +152,13 @@ class Vocabulary:
     def decode(self, ids: Iterable) -> str:
         """Turn ids into text: the words of `words(ids)`, with "'s", "n't" and such joined on.
 
+        Letters of scripts without spaces are joined too.
+
         Inputs:
             ids: sequence, array or tensor (T,) of integers in [0, V)
         Returns: str; text from captions as people write them tokenises to the same words again
         """
-        return _ENDINGS.sub(r"\1", " ".join(self.words(ids)))
+        return _GAPS.sub("", _ENDINGS.sub(r"\1", " ".join(self.words(ids))))
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the vocabulary as JSON, `{"idx_to_word": [...]}`, whole or not at all."""

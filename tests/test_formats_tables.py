@@ -5,7 +5,7 @@ import io
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from layouts import jpeg, write_files
 
@@ -44,6 +44,7 @@ def test_no_row_is_lost_to_a_quote(tmp_path, row, caption, end):
     assert captions["2.jpg"][0].split() == caption.split()
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=9)))
 def test_what_a_csv_writer_writes_is_read(captions):
     file = io.StringIO()

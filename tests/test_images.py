@@ -1,13 +1,15 @@
 import io
 import random
+import sys
 
 import numpy as np
 import pytest
+import torch
 from layouts import jpeg
 from PIL import Image
 
 from helpers.files import DataError
-from helpers.images import ImageError, open_image, to_rgb
+from helpers.images import ImageError, open_image, pictures, to_rgb
 
 PHOTO_SUFFIXES = ["JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "PPM"]
 
@@ -228,6 +230,67 @@ def test_a_decompression_bomb_is_refused_and_a_large_photo_is_not(monkeypatch, r
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)
     assert open_image(file).size == (400, 400)
     assert not recwarn.list
+
+
+COLOURED = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        Image.fromarray(COLOURED),
+        COLOURED,
+        COLOURED.astype(np.int64),
+        COLOURED / 255,
+        COLOURED.transpose(2, 0, 1),
+        COLOURED.astype(np.uint16) * 257,
+        np.dstack([COLOURED, np.full((4, 5), 255, np.uint8)]),
+        torch.from_numpy(COLOURED).permute(2, 0, 1),
+        torch.from_numpy(COLOURED).permute(2, 0, 1)[None] / 255,
+        [COLOURED],
+        iter([Image.fromarray(COLOURED)]),
+    ],
+)
+def test_pictures_as_programs_have_them(picture):
+    (opened,) = pictures(picture)
+    assert opened.mode == "RGB" and np.array_equal(np.asarray(opened), COLOURED)
+
+
+def test_grey_arrays_and_paths(tmp_path):
+    for grey in (COLOURED[:, :, 0], COLOURED[:, :, :1], torch.from_numpy(COLOURED[:, :, 0])[None]):
+        (opened,) = pictures(grey)
+        assert (np.asarray(opened) == COLOURED[:, :, :1]).all()
+    path = tmp_path / "a.jpg"
+    path.write_bytes(rotated(6).getvalue())
+    sideways = Image.open(path)
+    for picture in (path, str(path), sideways, [path, sideways]):
+        assert {opened.size for opened in pictures(picture)} == {(16, 32)}  # upright
+
+
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ([], "images: expected at least one picture, a path, a PIL"),
+        (None, "images: expected pictures, a path, .* got NoneType"),
+        (b"abc", "images: expected pictures, .* got bytes"),
+        ([COLOURED, 7], r"images\[1\]: expected a path, .* got int"),
+        (COLOURED.astype(float), r"images\[0\]: expected integers .* float64 from 0.0 to 59.0"),
+        (np.full((4, 4), np.nan), "float64 from nan to nan"),
+        (COLOURED - 1000.0, "not float64 from -1000"),
+        (np.zeros((6, 5, 2)), r"with 1, 3 or 4 channels, not \(6, 5, 2\)"),
+        (np.zeros((0, 5, 3)), r"not \(0, 5, 3\)"),
+        (np.array([["a"]]), r"images\[0\]"),
+    ],
+)
+def test_what_is_no_picture_is_named(wrong, problem):
+    with pytest.raises((TypeError, ValueError), match=problem):
+        list(pictures(wrong))
+
+
+def test_a_heic_picture_names_its_plug_in(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # not installed
+    with pytest.raises(ImageError, match="x: .*a HEIC picture: pip install pillow-heif, or save"):
+        open_image(io.BytesIO(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 90), "x")
 
 
 def test_an_image_error_is_a_data_error_and_a_value_error():

@@ -1,8 +1,14 @@
 """The command line, as a user meets it."""
 
+import functools
+import http.server
+import io
 import json
+import shutil
 import subprocess
 import sys
+import threading
+import weakref
 from pathlib import Path
 
 import layouts
@@ -10,11 +16,15 @@ import pytest
 import skimage
 from PIL import Image
 
-from helpers.__main__ import main
+import helpers.images
+from helpers.__main__ import _parser, main
 from helpers.captioner import CaptioningRNN
 from helpers.coco import load_captions
+from helpers.commands.options import alone
 from helpers.encoder import ImageEncoder
+from helpers.files import DataError
 from helpers.pretrained import load_captioner, save_captioner
+from helpers.settings import RANGES
 from helpers.training import set_seed
 from helpers.vocabulary import Vocabulary
 
@@ -29,10 +39,74 @@ def test_caption_prints_a_sentence_about_a_cat_like_animal(capsys):
 
 
 def test_caption_many_as_json(capsys):
-    assert main(["caption", CAT, CAT, "--json", "--beam", "3"]) == 0
+    assert main(["caption", CAT, CAT, "--json", "--beam", "3", "--beams", "2"]) == 0
     records = json.loads(capsys.readouterr().out)
-    assert [record["photo"] for record in records] == [CAT, CAT]
-    assert records[0]["caption"] == records[1]["caption"] and records[0]["log_prob"] < 0
+    assert [record["photo"] for record in records] == [CAT] * 4
+    assert [r["caption"] for r in records[:2]] == [r["caption"] for r in records[2:]]
+    assert records[0]["caption"] != records[1]["caption"] and records[0]["log_prob"] < 0
+
+
+def test_captions_by_chance(attentive, capsys):
+    command = ["caption", CAT, "--model", attentive, "--samples", "4", "--top-p", "0.9"]
+    printed = []
+    for seed in ("0", "0", "1"):
+        assert main([*command, "--seed", seed]) == 0
+        printed.append(capsys.readouterr().out.splitlines())
+    assert len(set(printed[0])) > 1 and len(printed[0]) == 4
+    assert printed[0] == printed[1] != printed[2]
+
+
+def test_photographs_from_anywhere(attentive, tmp_path, monkeypatch, capsys):
+    for name in ("a.png", "b.JPG", "notes.txt", "caf\u00e9 [1].png"):
+        Image.new("RGB", (20, 20), "red").save(tmp_path / name, "PNG")
+    content = (tmp_path / "a.png").read_bytes()
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.HTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+        photos = [
+            str(tmp_path),
+            f"{tmp_path}/*.png",
+            f"{address}/a.png",
+            "-",
+            f"{address}/gone.png",
+        ]
+        assert main(["caption", *photos, "--model", attentive, "--beam", "1"]) == 2
+        server.shutdown()
+    printed = capsys.readouterr()
+    names = [line.rsplit(": ", 1)[0] for line in printed.out.splitlines()]
+    inside = [str(tmp_path / name) for name in ("a.png", "b.JPG", "caf\u00e9 [1].png")]
+    assert names == [*inside, inside[0], inside[2], f"{address}/a.png", "-"]
+    assert f"{address}/gone.png: cannot be fetched (" in printed.err and "404" in printed.err
+    assert len({line.rsplit(": ", 1)[1] for line in printed.out.splitlines()}) == 1
+
+
+def test_good_photographs_are_captioned_and_bad_ones_named(attentive, tmp_path, capsys):
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    photos = [CAT, str(tmp_path / "empty.jpg"), str(tmp_path / "gone.jpg"), CAT]
+    assert main(["caption", *photos, "--model", attentive, "--picture", str(tmp_path / "p/q")]) == 2
+    printed = capsys.readouterr()
+    assert printed.out.count(CAT) == 2 and (tmp_path / "p/q").exists()
+    assert [line.split(": ")[2] for line in printed.err.splitlines()] == [
+        "is empty",
+        "no such file",
+    ]
+
+
+def test_a_photograph_is_let_go_before_the_next_one(attentive, tmp_path, monkeypatch):
+    alive, most = [], []
+    opened = helpers.images.open_image
+
+    def watched(*arguments):
+        image = opened(*arguments)
+        alive.append(weakref.ref(image))
+        most.append(sum(each() is not None for each in alive))
+        return image
+
+    monkeypatch.setattr(helpers.images, "open_image", watched)
+    assert main(["caption", *[CAT] * 5, "--model", attentive, "--beam", "1"]) == 0
+    assert len(most) == 5 and max(most) <= 2
 
 
 def test_caption_without_a_notebook_or_metrics():
@@ -57,7 +131,7 @@ def attentive(tmp_path_factory):
 
 def test_caption_draws_attention(attentive, tmp_path, capsys):
     drawing = tmp_path / "out.png"
-    command = ["caption", CAT, "--model", attentive, "--max-words", "9"]
+    command = ["caption", CAT, "--model", attentive, "--max-words", "9", "--beam", "1"]
     assert main([*command, "--attention", str(drawing)]) == 0
     words = capsys.readouterr().out.split()
     with Image.open(drawing) as picture:
@@ -108,8 +182,18 @@ def test_help_is_quick():
         (["caption", str(ROOT)], "is a folder"),
         (["caption", __file__], "test_main.py"),
         (["caption", CAT, "--model", "nowhere"], "nowhere"),
-        (["caption", CAT, "--beam", "0"], "width"),
-        (["caption", CAT, "--max-words", "0"], "max_length"),
+        (["caption", CAT, "--beam", "0"], "--beam must be in [1, 1000], not 0"),
+        (["caption", CAT, "--max-words", "0"], "--max-words must be in"),
+        (["caption", CAT, "--length-penalty", "nan"], "--length-penalty must be in"),
+        (["caption", CAT, "--top-p", "0"], "--top-p must be in (0, 1], not 0"),
+        (["caption", CAT, "--picture", f"{__file__}/a/b.png"], "test_main.py is not a folder"),
+        (["train", "--limit", "-3"], "--limit must be in [1, inf), not -3"),
+        (["train", "--hidden-dim", "0"], "--hidden-dim must be in"),
+        (["train", "--dropout", "1.5"], "--dropout must be in [0, 1), not 1.5"),
+        (["train", "--seed", "-1"], "--seed must be in"),
+        (["train", "--samples", "1"], "samples must be 0, or 2 or more"),
+        (["finetune", "--learning-rate", "inf"], "--learning-rate must be in (0, inf), not inf"),
+        (["train", "--out", f"{__file__}/a"], "test_main.py is not a folder"),
         (["train", "--data", "nowhere"], "nowhere"),
         (["train", "--epochs", "0"], "epochs"),
         (["evaluate", "--data", "nowhere"], "nowhere"),
@@ -121,12 +205,111 @@ def test_a_users_mistake_is_named(arguments, named, capsys):
     assert main(arguments) == 2
     printed = capsys.readouterr()
     assert named in printed.err and "Traceback" not in printed.err
-    assert len(printed.err.splitlines()) == 1
+    assert len(printed.err.splitlines()) == 1 and printed.out == ""
 
 
-@pytest.mark.parametrize("device", ["cuda:99", "gpu"])
-@pytest.mark.parametrize("command", [["caption", CAT], ["train"], ["evaluate"]])
-def test_a_device_that_is_missing_is_named(command, device, capsys):
+def test_what_cannot_be_parsed_is_named_in_one_line(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["caption", CAT, "--beam", "five"])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == "caption: argument --beam: invalid int value: 'five'\n"
+
+
+def test_every_number_that_is_typed_has_a_range():
+    commands = next(a for a in _parser()._actions if a.dest == "name").choices
+    numbers = {
+        action.dest for command in commands.values() for action in command._actions
+        if action.type in (int, float)
+    }  # fmt: skip
+    assert numbers <= set(RANGES)
+
+
+def test_without_a_reader_nothing_is_said():
+    command = f"{sys.executable} -m helpers data scenes --examples 2000 | head -1"
+    run = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    assert run.stdout.count("\n") == 1 and run.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes")]
+)
+def test_too_little_memory_is_one_line(error, monkeypatch, capsys):
+    def fail(_):
+        raise error
+
+    monkeypatch.setattr("helpers.commands.data.show", fail)
+    assert main(["data", "scenes"]) == 2
+    assert named_in_one_line(capsys, "data: out of memory (")
+
+
+def test_outside_a_checkout_a_checkout_is_asked_for(tmp_path):
+    shutil.copytree(ROOT / "helpers", tmp_path / "helpers", ignore=lambda *_: ["__pycache__"])
+    command = [sys.executable, "-m", "helpers", "caption", CAT]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 2 and run.stderr.startswith("helpers: works in a checkout")
+    assert run.stderr.count("\n") == 1
+
+
+def test_without_val_nothing_is_encoded(tmp_path, capsys):
+    layouts.write_files(tmp_path, layouts.coco("train"))
+    cache = tmp_path / "cache"
+    assert main(["train", "--data", str(tmp_path), "--cache", str(cache)]) == 2
+    assert "no split 'val' of coco here; there is train" in capsys.readouterr().err
+    assert not cache.exists()
+
+
+def test_captions_of_too_few_words_are_refused_before_anything_is_encoded(tmp_path, capsys):
+    layouts.write_files(tmp_path, layouts.coco("train") | layouts.coco("val"))
+    for command in ("train", "finetune"):
+        cache = tmp_path / "cache"
+        options = ["--data", str(tmp_path), "--cache", str(cache), "--min-count", "99"]
+        assert main([command, *options]) == 2
+        assert "--min-count 99: only 0 words" in capsys.readouterr().err
+        assert not cache.exists()
+
+
+def test_a_run_is_named_where_its_captioner_is_meant(tmp_path, capsys):
+    (tmp_path / "best").mkdir()
+    assert main(["caption", CAT, "--model", str(tmp_path)]) == 2
+    assert named_in_one_line(capsys, f"its captioner is {tmp_path}/best")
+
+
+def test_a_folder_in_which_another_process_trains_is_refused(tmp_path):
+    with (
+        alone(tmp_path, False),
+        pytest.raises(DataError, match="another process is writing here"),
+        alone(tmp_path, True),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_captions_of_a_file_are_scored(tmp_path, capsys):
+    data = ["--data", str(layouts.write_files(tmp_path, layouts.coco("val")))]
+    results = tmp_path / "own.json"
+
+    def score(content):
+        results.write_text(json.dumps(content))
+        return main(["evaluate", *data, "--results", str(results), "--out", str(tmp_path / "o/c")])
+
+    said = [{"image_id": k, "caption": f"a dog number {k} runs"} for k in range(3)]
+    assert score(said) == 0
+    printed = capsys.readouterr().out
+    assert "3 images, captions of a file" in printed and "BLEU-4   1.0000" in printed
+    assert "CIDEr-D  absent: needs images with different references" in printed
+    assert json.loads((tmp_path / "o/c").read_text()) == said
+    for wrong, problem in (
+        ({}, "expected a list"), ([{"image_id": 7, "caption": "a"}], "entry 0: 7 is no image"),
+        (said[:1] * 2, "entry 1: 0 stands twice"), ([{"image_id": 0}], "entry 0 needs"),
+    ):  # fmt: skip
+        assert score(wrong) == 2
+        assert named_in_one_line(capsys, f"own.json: {problem}")
+    assert score(said[1:]) == 0 and "captions of 2 of the 3 images" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "gpu", "meta", "hpu"])
+def test_a_device_that_is_missing_is_named(device, capsys):
+    command = ["caption", CAT]
     assert main([*command, "--device", device]) == 2
     assert named_in_one_line(capsys, f"--device {device}: torch cannot use it here")
 

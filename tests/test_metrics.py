@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
 from pycocoevalcap.spice import get_stanford_models
 
 from helpers.metrics import bleu, java_scores, score_captions
@@ -17,17 +19,37 @@ REFERENCES = [
 CANDIDATES = ["a dog runs on grass", "two boats on the blue sea", "a man rides a bicycle"]
 
 
-def test_agrees_with_the_reference_scorer():
+WORDS = st.lists(st.sampled_from("abcde"), max_size=7).map(" ".join)
+IMAGES = st.lists(st.tuples(st.lists(WORDS, min_size=1, max_size=3), WORDS), min_size=1, max_size=4)
+
+
+@settings(deadline=None)
+@given(IMAGES)
+@example([(["a dog"], "a dog"), (["a dog runs on the grass"], "a dog runs on the grass")])
+@example([(["a"], "")])
+def test_agrees_with_the_reference_scorer(images):
     from pycocoevalcap.bleu.bleu import Bleu
 
-    from helpers.vocabulary import tokenize
+    references, candidates = zip(*images, strict=True)
+    assume(all(map(any, references)))
+    results = {i: [caption] for i, caption in enumerate(candidates)}
+    expected, _ = Bleu(4).compute_score(dict(enumerate(references)), results, verbose=0)
+    assert list(bleu(references, candidates).values()) == pytest.approx(expected, abs=1e-6)
 
-    truth = {i: [" ".join(tokenize(c)) for c in refs] for i, refs in enumerate(REFERENCES)}
-    results = {i: [" ".join(tokenize(c))] for i, c in enumerate(CANDIDATES)}
-    expected, _ = Bleu(4).compute_score(truth, results, verbose=0)
-    scores = bleu(REFERENCES, CANDIDATES)
-    for n in range(4):
-        assert scores[f"BLEU-{n + 1}"] == pytest.approx(expected[n], abs=1e-6)
+
+def test_agrees_with_nltk_where_captions_are_long():
+    from nltk.translate.bleu_score import corpus_bleu
+
+    references = [[caption.lower().strip(" .").split() for caption in r] for r in REFERENCES]
+    expected = corpus_bleu(references, [caption.split() for caption in CANDIDATES], (0.5, 0.5))
+    assert bleu(REFERENCES, CANDIDATES)["BLEU-2"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_cider_d_of_images_that_it_cannot_tell_apart_is_left_out():
+    one, two = ["a dog runs"], ["a cat sleeps"]
+    assert "CIDEr-D" not in score_captions([one], one)
+    assert "CIDEr-D" not in score_captions([one, one], one * 2)
+    assert score_captions([one, two], one + two)["CIDEr-D"] > 1
 
 
 def test_worked_out_by_hand():
@@ -57,8 +79,11 @@ def test_case_and_punctuation_do_not_count():
 
 @pytest.mark.parametrize(
     ("references", "candidates"),
-    [(REFERENCES, CANDIDATES[:2]), ([["a dog"], []], ["a dog", "a cat"]), ([], [])],
-)
+    [
+        (REFERENCES, CANDIDATES[:2]), ([["a dog"], []], ["a dog", "a cat"]), ([], []),
+        (CANDIDATES, CANDIDATES), ("a dog", "a cat"), ([["..."], ["a dog"]], ["a dog", "a cat"]),
+    ],
+)  # fmt: skip
 def test_refuses_what_cannot_be_scored(references, candidates):
     with pytest.raises(ValueError, match="references"):
         bleu(references, candidates)

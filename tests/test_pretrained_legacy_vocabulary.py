@@ -52,6 +52,23 @@ def test_reads_each_form(tmp_path, module, protocol, python2):
     assert read_legacy_vocabulary(file).idx_to_word[4:] == words[4:]
 
 
+@pytest.mark.parametrize("module", ["vocab", "utils.vocab", "data_loader"])
+@pytest.mark.parametrize("name", ["Vocabulary", "Vocab"])
+def test_reads_the_class_of_any_module(tmp_path, module, name):
+    content = pickled_vocabulary(WORDS, "module_of_then", 0).replace(b"Vocabulary", name.encode())
+    file = tmp_path / "vocab.pkl"
+    file.write_bytes(content.replace(b"module_of_then", module.encode()))
+    assert read_legacy_vocabulary(file).idx_to_word[4:] == WORDS[4:]
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_reads_a_plain_dict(tmp_path, both):
+    numbers = {word: k for k, word in enumerate(WORDS)}
+    content = {"word2idx": numbers, "idx2word": dict(enumerate(WORDS))} if both else numbers
+    (tmp_path / "vocab.pkl").write_bytes(pickle.dumps(content))
+    assert read_legacy_vocabulary(tmp_path / "vocab.pkl").idx_to_word[4:] == WORDS[4:]
+
+
 def test_the_real_file(shared):
     file = shared / "legacy" / "vocab.pkl"
     vocabulary = read_legacy_vocabulary(file)
@@ -69,7 +86,7 @@ def test_the_real_file(shared):
         b"not a pickle",
         pickle.dumps(WORDS),
         pickled_vocabulary(WORDS)[:-20],
-        pickled_vocabulary(WORDS, "elsewhere"),
+        pickled_vocabulary(WORDS).replace(b"Vocabulary", b"Dictionary"),
         b"\x80\x02}r\xff\xff\xff\x7f.",  # a memo of 2 ** 31 entries
         b"c__main__\nVocabulary\n.",  # the class itself
         b"ccopy_reg\n_reconstructor\n(c__builtin__\nobject\nc__builtin__\nobject\nNtR.",

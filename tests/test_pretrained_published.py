@@ -121,8 +121,9 @@ def test_takes_paths_and_tensors(captioner):
     pixels = load_image(image)[None]
     for same in (pixels, pixels / 255):
         torch.testing.assert_close(captioner.encode(same), features, rtol=1e-3, atol=1e-3)
-    for wrong in (image, [], "coffee.png"):
-        with pytest.raises(TypeError, match="images"):
+    assert torch.equal(captioner.encode(image), features)
+    for wrong in ([], [7], None):
+        with pytest.raises((TypeError, ValueError), match="images"):
             captioner.encode(wrong)
 
 

@@ -110,7 +110,7 @@ def test_captions_are_learned_from_the_features_that_they_were_said_of(monkeypat
             learned_from.append(features)
             return super().forward(features, *arguments)
 
-    monkeypatch.setattr(training, "sampled_captions", watched)
+    monkeypatch.setattr("helpers.training.loop.sampled_captions", watched)
     model, examples = small_model("attn"), small_examples("attn")
     model.__class__, model.sizes["dropout"] = Watched, 0.5
     settings = TrainingSettings(batch_size=8, epochs=1, samples=2)

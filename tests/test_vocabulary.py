@@ -37,12 +37,26 @@ CAPTIONS = ["A dog runs .", "The dog's ball", "A dog and a cat", "a cat"]
             "\u732b \u0438 \u0441\u043e\u0431\u0430\u043a\u0430",
             "\u732b \u0438 \u0441\u043e\u0431\u0430\u043a\u0430",
         ),
+        (
+            "\u4e00\u53ea\u9ed1\u72d7\uff0cT\u6064\u3002",
+            "\u4e00 \u53ea \u9ed1 \u72d7 t \u6064",
+        ),
+        ("\u72ac\u304c\u8d70\u308b", "\u72ac \u304c \u8d70 \u308b"),
+        ("\u0e19\u0e49\u0e33\u0e17\u0e35\u0e48", "\u0e19\u0e49\u0e4d \u0e32 \u0e17\u0e35\u0e48"),
         (" \t\n", ""),
         ("... -- !", ""),
     ],
 )
 def test_tokenize(text, words):
     assert tokenize(text) == words.split()
+
+
+def test_letters_of_a_script_without_spaces_are_joined_again():
+    caption = "\u4e00\u53ea\u9ed1\u72d7 t-shirt 2\u4e2a"
+    vocabulary = Vocabulary.build([caption])
+    text = vocabulary.decode(vocabulary.encode(caption))
+    assert text == "\u4e00\u53ea\u9ed1\u72d7 t-shirt 2 \u4e2a"
+    assert tokenize(text) == tokenize(caption)
 
 
 def test_tokenize_refuses_what_is_not_text():

@@ -1,17 +1,37 @@
 """python -m helpers caption: photographs in, sentences out."""
 
+import contextlib
+import glob
+import io
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from helpers.commands.options import add_beam, add_model, new_command
+from helpers.files import check_writable
+
+LARGEST = 500_000_000  # bytes of a photograph from the web or from standard input
+SHOWN = 640  # pixels of the longer side, of photographs that are kept to be drawn
 
 
 def add_command(commands):
     """Add the command to those of the parser."""
     command = new_command(commands, caption, "describe photographs")
-    command.add_argument("photos", nargs="+", metavar="PHOTO", help="image files")
+    command.add_argument(
+        "photos", nargs="+", metavar="PHOTO", help="image files, folders of them, patterns such "
+        "as 'a/*.jpg', addresses (https://...), or - for standard input",
+    )  # fmt: skip
     add_model(command)
     add_beam(command)
+    command.add_argument("--beams", type=int, metavar="N", help="print the N best of the beam")
+    command.add_argument(
+        "--samples", type=int, default=0, metavar="N", help="draw N captions by chance instead"
+    )
+    command.add_argument("--temperature", type=float, default=1.0, help="small: safe, large: wild")
+    command.add_argument("--top-p", type=float, metavar="P", help="draw from the likeliest words")
+    command.add_argument("--seed", type=int, default=0, help="of the random numbers")
     command.add_argument("--max-words", type=int, default=20, help="longest caption")
     command.add_argument("--json", action="store_true", help="print JSON")
     command.add_argument("--picture", metavar="PNG", help="draw photographs and captions here")
@@ -23,48 +43,108 @@ def add_command(commands):
 
 
 def caption(options):
-    """Print a caption for each photograph."""
-    from helpers.images import open_image
+    """Print captions of photographs, one after the other."""
+    from helpers.images import ImageError
     from helpers.pretrained import load_captioner
 
-    images = [open_image(photo) for photo in options.photos]
+    for path in (options.picture, options.attention):
+        check_writable(path)
     captioner = load_captioner(options.model, options.device)
     cell_type = captioner.model.cell_type
     if options.attention and cell_type != "attn":
         raise ValueError(f"--attention: {options.model} has no attention, it is an {cell_type}")
-    captions = captioner.caption(
-        images, options.beam, length_penalty=options.length_penalty, max_length=options.max_words
-    )
-    records = [
-        {"photo": photo, "caption": result.text, "log_prob": result.log_prob}
-        for photo, result in zip(options.photos, captions, strict=True)
-    ]
-    if options.picture:
-        from helpers.plots import caption_gallery
-
-        texts = [record["caption"] for record in records]
-        figure = caption_gallery(images, texts, columns=min(3, len(images)), width=32)
-        figure.savefig(options.picture)
-    if options.attention:
-        _draw_attention(options.attention, images, captions, captioner.encoder.image_size)
+    photos, failed = list(_expand(options.photos)), 0
+    records, shown = [], []
+    for number, photo in enumerate(photos, start=1):
+        try:
+            image = _open(photo)
+        except ImageError as error:
+            print(f"caption: {error}", file=sys.stderr)
+            failed += 1
+            continue
+        captions = captioner.captions(
+            [image], options.beam, count=options.beams or 1, samples=options.samples,
+            temperature=options.temperature, top_p=options.top_p, seed=options.seed,
+            length_penalty=options.length_penalty, no_repeat_ngram=options.no_repeat_ngram,
+            max_length=options.max_words,
+        )[0]  # fmt: skip
+        for result in captions:
+            record = {"photo": photo, "caption": result.text, "log_prob": result.log_prob}
+            records.append(record)
+            if not options.json:
+                print(f"{photo}: " * (len(photos) > 1) + result.text, flush=True)
+        if options.attention:
+            path = Path(options.attention)
+            path = path.with_stem(f"{path.stem}-{number}") if len(photos) > 1 else path
+            _draw_attention(path, image, captions[0], captioner.encoder.image_size)
+        if options.picture:
+            image.thumbnail((SHOWN, SHOWN))
+            shown.append((image, captions[0].text))
     if options.json:
         print(json.dumps(records, indent=1, ensure_ascii=False))
-        return
-    for record in records:
-        name = f"{record['photo']}: " if len(records) > 1 else ""
-        print(f"{name}{record['caption']}")
+    if shown:
+        _draw_gallery(options.picture, *zip(*shown, strict=True))
+    return 2 if failed else 0
 
 
-def _draw_attention(path, images, captions, size):
-    """Draw the maps of each photograph's caption; several photographs go to numbered files."""
-    import matplotlib.pyplot as plt
+def _expand(arguments):
+    """Go through photographs as they are typed: folders and patterns stand for many."""
+    from PIL import Image
 
+    for argument in arguments:
+        path = os.path.expanduser(argument)
+        if os.path.isdir(path):
+            known = (*Image.registered_extensions(), ".heic", ".heif")
+            inside = [os.path.join(argument, name) for name in sorted(os.listdir(path))]
+            yield from [each for each in inside if each.lower().endswith(known)] or [argument]
+        elif "://" not in argument and not os.path.exists(path) and glob.has_magic(argument):
+            yield from sorted(glob.glob(path, recursive=True)) or [argument]
+        else:
+            yield argument
+
+
+def _open(photo):
+    """Open a photograph: a path, an address, or standard input. Raises: ImageError."""
+    from helpers.images import ImageError, open_image
+
+    if photo == "-":
+        return open_image(io.BytesIO(sys.stdin.buffer.read(LARGEST)), "standard input")
+    if not photo.lower().startswith(("http://", "https://")):
+        return open_image(photo)
+    from helpers.commands.download import CURL
+
+    options = ["--silent", "--show-error", "--max-time", "300", "--max-filesize", str(LARGEST)]
+    fetched = subprocess.run([*CURL, *options, "--", photo], capture_output=True)
+    if fetched.returncode:
+        reason = fetched.stderr.decode(errors="replace").strip().split("\n")[-1]
+        raise ImageError(f"{photo}: cannot be fetched ({reason})")
+    return open_image(io.BytesIO(fetched.stdout), photo)
+
+
+def _draw_gallery(path, images, texts):
+    """Draw photographs with their captions into one picture."""
+    from helpers.plots import caption_gallery
+
+    _save(caption_gallery(images, texts, columns=min(3, len(images)), width=32), path)
+
+
+def _draw_attention(path, image, result, size):
+    """Draw the maps of a photograph's caption."""
     from helpers.encoder import load_pixels
     from helpers.plots import attention_maps
 
-    path = Path(path)
-    for number, (image, result) in enumerate(zip(images, captions, strict=True), start=1):
-        seen = load_pixels(image, size).permute(1, 2, 0).numpy()  # the square that maps belong to
-        figure = attention_maps([seen], [result])
-        figure.savefig(path.with_stem(f"{path.stem}-{number}") if len(images) > 1 else path)
+    seen = load_pixels(image, size).permute(1, 2, 0).numpy()  # the square that maps belong to
+    _save(attention_maps([seen], [result]), path)
+
+
+def _save(figure, path):
+    """Write a figure, whole or not at all."""
+    import matplotlib.pyplot as plt
+
+    from helpers.files import atomic_write
+
+    with contextlib.closing(io.BytesIO()) as drawn:
+        figure.savefig(drawn, format=Path(path).suffix[1:] or "png")
         plt.close(figure)
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(drawn.getvalue())

@@ -19,6 +19,7 @@ def add_command(commands):
     command.add_argument("--format", help="name the format instead of looking")
     command.add_argument("--min-count", type=int, default=MIN_COUNT, help="rarer words: <UNK>")
     command.add_argument("--examples", type=int, default=2, metavar="N", help="images to show")
+    command.add_argument("--open", action="store_true", help="find pictures that are broken")
     command.add_argument("--all", action="store_true", help="name every image that is left out")
 
 
@@ -34,6 +35,9 @@ def show(options):
     for data in splits:
         _print_left_out(data, None if options.all else _LISTED)
     _print_vocabulary(splits[0], options.min_count)
+    if options.open:
+        for data in splits:
+            _print_broken(data)
     for data in splits:
         _print_examples(data, options.examples)
 
@@ -55,6 +59,19 @@ def _print_left_out(data, limit):
             shown = names[:limit]
             more = f" and {len(names) - len(shown):,} more (--all)" * (len(shown) < len(names))
             print(f"{data.split}, {what}: {', '.join(shown)}{more}")
+
+
+def _print_broken(data):
+    from helpers.files import DataError
+
+    problems = []
+    for i in range(len(data)):
+        try:
+            data.image(i)
+        except DataError as problem:
+            problems.append(str(problem))
+    print(f"{data.split}: {len(data):,} pictures opened, {len(problems):,} broken")
+    print(*(f"    {problem}" for problem in problems), sep="\n", end="\n" * bool(problems))
 
 
 def _print_vocabulary(data, min_count):

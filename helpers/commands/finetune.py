@@ -1,9 +1,17 @@
 """python -m helpers finetune: an encoder that knows the words of captions."""
 
-import itertools
 from pathlib import Path
 
-from helpers.commands.options import add_data, add_run, encode_split, new_command, new_run
+from helpers.commands.options import (
+    add_data,
+    add_run,
+    alone,
+    build_vocabulary,
+    encode_split,
+    new_command,
+    new_run,
+    open_split,
+)
 
 
 def add_command(commands):
@@ -38,16 +46,16 @@ def _finetune(options, settings, folder):
     from helpers.plots import learning_curves
     from helpers.training import distributed, finetuning
     from helpers.training.augmentation import ViewExamples
-    from helpers.vocabulary import Vocabulary
 
+    data, val_data = open_split(options, "train"), open_split(options, "val")
+    vocabulary = build_vocabulary(options, data.captions)
     encoder = ImageEncoder(
         options.backbone, options.weights, image_size=options.image_size,
         stride=finetuning.STRIDE,
     ).to(options.device)  # fmt: skip
     with distributed.first_alone():
-        data, features = encode_split(options, encoder, "train", options.views)
-        val_data, val_features = encode_split(options, encoder, "val")
-    vocabulary = Vocabulary.build(itertools.chain(*data.captions), options.min_count)
+        data, features = encode_split(options, encoder, data, options.views)
+        val_data, val_features = encode_split(options, encoder, val_data)
     examples = ViewExamples(options.views, features, data.captions, vocabulary, settings.max_words)
     val_examples = CaptionExamples(val_features, val_data.captions, vocabulary)
     training.set_seed(settings.seed)
@@ -59,10 +67,11 @@ def _finetune(options, settings, folder):
     def keep(model, _):
         write_tensors(folder / "encoder.safetensors", model.tail.layers())
 
-    history = training.train(
-        model, examples, lambda model: finetuning.word_scores(model, val_examples), settings,
-        folder, options.resume, on_best=keep,
-    )  # fmt: skip
+    with alone(folder, options.resume):
+        history = training.train(
+            model, examples, lambda model: finetuning.word_scores(model, val_examples), settings,
+            folder, options.resume, on_best=keep,
+        )  # fmt: skip
     if distributed.is_first():
         figure = learning_curves({options.backbone: history}, "mAP", "nats per picture")
         figure.savefig(folder / "curves.png")

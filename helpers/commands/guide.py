@@ -1,6 +1,6 @@
 """python -m helpers guide: a classifier gets a say in a captioner's nouns."""
 
-from helpers.commands.options import add_data, encode_split, new_command
+from helpers.commands.options import add_data, encode_split, new_command, open_split
 
 
 def add_command(commands):
@@ -28,7 +28,7 @@ def guide(options):
     if not isinstance(model, CaptioningRNN):
         raise ValueError(f"--model: {options.model} was not trained by this course")
     classifier = ObjectClassifier(options.classifier).to(options.device)
-    data, log_probs = encode_split(options, classifier, "train")
+    data, log_probs = encode_split(options, classifier, open_split(options, "train"))
     new = ObjectGuide(model.vocabulary, classifier)
     new.people.learn(log_probs, data.captions)
     save_guide(folder, new.cpu())

@@ -1,9 +1,13 @@
 """Options that several commands share, and what they mean."""
 
 import argparse
+import contextlib
 import dataclasses
+import itertools
+import sys
 from pathlib import Path
 
+from helpers.files import check_writable, only_writer
 from helpers.settings import DATA, LENGTH_PENALTY, MIN_COUNT, TrainingSettings
 
 
@@ -26,11 +30,15 @@ def add_model(command):
 
 
 def add_beam(command):
-    """Add --beam and --length-penalty."""
-    command.add_argument("--beam", type=int, default=1, help="width of the beam; 1 is greedy")
+    """Add --beam, --length-penalty and --no-repeat-ngram."""
+    command.add_argument("--beam", type=int, default=5, help="width of the beam; 1 is greedy")
     command.add_argument(
         "--length-penalty", type=float, default=LENGTH_PENALTY, help="of the beam: captions are "
         "ranked by log-probability / length^PENALTY; larger values give longer captions",
+    )  # fmt: skip
+    command.add_argument(
+        "--no-repeat-ngram", type=int, default=0, metavar="N", help="no N words in a row twice in "
+        "a caption; 0 to allow it",
     )  # fmt: skip
 
 
@@ -70,12 +78,50 @@ def new_run(options, name):
     """
     names = [field.name for field in dataclasses.fields(TrainingSettings)]
     settings = TrainingSettings(**{name: getattr(options, name) for name in names})
-    if options.views < 1:
-        raise ValueError(f"--views must be at least 1, not {options.views}")
     folder = Path(options.out or f"runs/{name}")
     if (folder / "last.pt").exists() and not options.resume:
         raise ValueError(f"{folder} holds a run already: add --resume, or choose another --out")
+    for path in (folder, options.cache):
+        check_writable(path)
     return settings, folder
+
+
+@contextlib.contextmanager
+def alone(folder, resume):
+    """Keep other processes from training in the same folder meanwhile.
+
+    Raises: DataError where one does; ValueError where one did, and `resume` is not set
+    """
+    from helpers.training import distributed
+
+    if not distributed.is_first():
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_writer(folder / "lock"):
+        if (folder / "last.pt").exists() and not resume:
+            raise ValueError(f"{folder} holds a run by now: choose another --out")
+        try:
+            yield
+        finally:
+            (folder / "lock").unlink(missing_ok=True)
+
+
+def build_vocabulary(options, captions):
+    """Collect the words of a data set's captions, see `Vocabulary.build`.
+
+    Raises: ValueError where there are too few to learn from
+    """
+    from helpers.vocabulary import SPECIAL_WORDS, Vocabulary
+
+    vocabulary = Vocabulary.build(itertools.chain(*captions), options.min_count)
+    words = len(vocabulary) - len(SPECIAL_WORDS)
+    if words < 3:
+        raise ValueError(
+            f"--min-count {options.min_count}: only {words} words of the captions are seen that "
+            "often; choose a smaller number, and mind that spaces are between words"
+        )
+    return vocabulary
 
 
 def open_split(options, split):
@@ -88,14 +134,24 @@ def open_split(options, split):
     return data
 
 
-def encode_split(options, encoder, split, views=1):
-    """Open a split and its features, encoded first where no earlier command did.
+def encode_split(options, encoder, data, views=1):
+    """Open the features of a data set, encoded first where no earlier command did.
+
+    Pictures that cannot be read are named and left out, or refused if the options are strict.
 
     Returns: CaptionedImages, I pictures, and array (I * views, ...)
     """
-    from helpers.features import encode_features
+    from helpers.features import BrokenPictures, encode_features
     from helpers.training.augmentation import Views
 
-    data = open_split(options, split)
     pictures = data if views == 1 else Views(data, views, options.seed)
-    return data, encode_features(pictures, encoder, options.cache)
+    try:
+        return data, encode_features(pictures, encoder, options.cache)
+    except BrokenPictures as broken:
+        if options.strict:
+            raise
+        print(f"left out of {data.split}: {broken}", file=sys.stderr)
+        rows = {row % len(data) for row in broken.rows}
+    return encode_split(
+        options, encoder, data.subset([i for i in range(len(data)) if i not in rows]), views
+    )

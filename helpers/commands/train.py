@@ -1,11 +1,19 @@
 """python -m helpers train: from captioned pictures to a captioner."""
 
-import itertools
 import sys
 import warnings
 from pathlib import Path
 
-from helpers.commands.options import add_data, add_run, encode_split, new_command, new_run
+from helpers.commands.options import (
+    add_data,
+    add_run,
+    alone,
+    build_vocabulary,
+    encode_split,
+    new_command,
+    new_run,
+    open_split,
+)
 
 
 def add_command(commands):
@@ -60,6 +68,8 @@ def _train(options, settings, folder):
 
     if settings.samples and not options.start:
         raise ValueError("--samples needs a captioner that speaks already: --start MODEL")
+    train_data, val_data = open_split(options, "train"), open_split(options, "val")
+    vocabulary = None if options.start else build_vocabulary(options, train_data.captions)
     if options.start:
         captioner = load_captioner(options.start, options.device)
         encoder, model = captioner.encoder, captioner.model
@@ -69,10 +79,10 @@ def _train(options, settings, folder):
         encoder, model = _new_encoder(options), None
     mirrored, encoder.mirrored = encoder.mirrored or options.mirrored, False
     with distributed.first_alone():
-        train_data, train_features = encode_split(options, encoder, "train", options.views)
+        train_data, train_features = encode_split(options, encoder, train_data, options.views)
         encoder.mirrored = mirrored  # captions are learned from pictures one way round
-        val_data, val_features = encode_split(options, encoder, "val")
-    model = model or _new_model(options, train_data.captions, train_features)
+        val_data, val_features = encode_split(options, encoder, val_data)
+    model = model or _new_model(options, vocabulary, train_features)
     if settings.samples:
         model.sharpen(options.temperature)
     parameters = sum(weight.numel() for weight in model.parameters())
@@ -81,7 +91,7 @@ def _train(options, settings, folder):
         options.views, train_features, train_data.captions, model.vocabulary, settings.max_words
     )
     metric = score_captions if settings.samples else bleu
-    with _engine(options.compiled):
+    with alone(folder, options.resume), _engine(options.compiled):
         history = training.train(
             model, examples,
             lambda model: training.validation_scores(
@@ -119,16 +129,15 @@ def _new_encoder(options):
     ).to(options.device)  # fmt: skip
 
 
-def _new_model(options, captions, features):
-    """Build a captioner for some captions and features, with the weights of the options' seed."""
+def _new_model(options, vocabulary, features):
+    """Build a captioner for some words and features, with the weights of the options' seed."""
     from helpers.captioner import CaptioningRNN
     from helpers.training import set_seed
-    from helpers.vocabulary import Vocabulary
 
     set_seed(options.seed)
     model = CaptioningRNN(
-        Vocabulary.build(itertools.chain(*captions), options.min_count), options.cell,
-        features.shape[-1], options.wordvec_dim, options.hidden_dim, options.dropout,
+        vocabulary, options.cell, features.shape[-1], options.wordvec_dim, options.hidden_dim,
+        options.dropout,
     )  # fmt: skip
     model.standardise(features[:: len(features) // 600 + 1].astype("float32"))
     return model.to(options.device)

@@ -69,6 +69,23 @@ def only_writer(path: str | os.PathLike, wait: bool = False) -> Iterator[IO[byte
                 return  # else it was renamed or removed while this process waited
 
 
+def check_writable(path: str | os.PathLike | None) -> None:
+    """Check early that a file or folder can be written that will be in the end.
+
+    Inputs: path: of what need not be there yet, nor its folders; None is not checked
+    Raises: DataError naming the folder that cannot be written, or the file where a folder is meant
+    """
+    if path is None:
+        return
+    folder = Path(path).absolute()
+    while not folder.exists() and not folder.is_symlink():
+        folder = folder.parent
+    if folder != Path(path).absolute() and not folder.is_dir():
+        raise DataError(f"{path}: cannot be written, {folder} is not a folder")
+    if not os.access(folder, os.W_OK):
+        raise DataError(f"{path}: cannot be written, {folder} is read-only for you")
+
+
 def remove_leftovers(folder: str | os.PathLike) -> None:
     """Delete the temporary files of `atomic_write` that killed processes left in a folder."""
     for file in Path(folder).rglob(".*.*"):

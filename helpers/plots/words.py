@@ -16,6 +16,7 @@ def words_considered(probabilities, vocabulary, chosen, count=5):
     Returns: matplotlib Figure
     """
     use_style()
+    probabilities = probabilities.detach().float().cpu()
     best = probabilities.argsort(1, descending=True)[:, :count]  # (T, count)
     values = probabilities.gather(1, best).T  # (count, T)
     T = len(chosen)

@@ -14,6 +14,7 @@ from helpers.encoder import ImageEncoder
 from helpers.features import encode_images
 from helpers.files import DataError, atomic_write, read_json, write_json
 from helpers.files.tensors import Unfilled, fill, read_tensors, write_tensors
+from helpers.images import pictures
 from helpers.pretrained.guidance import ObjectClassifier, ObjectGuide
 from helpers.pretrained.published import is_published, load_published
 from helpers.settings import PRETRAINED
@@ -42,13 +43,25 @@ class Captioner:
         """Describe pictures.
 
         Inputs:
-            images: list of N PIL images, RGB
+            images: one picture or N, as paths, PIL images, or arrays (height, width, channels)
+                or alike, see `images.pictures`
             width: of the beam; 1 is greedy decoding
-            options: of `decoding.best`, such as max_length
+            options: of `decoding.several`, such as max_length
         Returns: list of N `Caption`s
+        Raises: as `images.pictures` and `decoding.several`
         """
+        return [captions[0] for captions in self.captions(images, width, **options)]
+
+    def captions(self, images, width=5, **options):
+        """Describe pictures in several ways: with count=3 the best three, with samples=3 by chance.
+
+        Inputs, Raises: as `caption`
+        Returns: for each of N pictures a list of `Caption`s, best first
+        """
+        if self.guide:
+            images = list(pictures(images))  # both encoders want them
         features = encode_images(self.encoder, images)
-        return decoding.best(self.decoder(images), features, width, **options)
+        return decoding.several(self.decoder(images), features, width, **options)
 
     def decoder(self, images):
         """Return the model that decodes captions of these images, guided where there is a guide.
@@ -101,6 +114,8 @@ def find_captioner(name):
     Raises: DataError if there is none
     """
     folder = PRETRAINED / name if (PRETRAINED / name).is_dir() else Path(name)
+    if (folder / "best").is_dir() and not (folder / "config.json").exists():
+        raise DataError(f"{folder}: is a training run; its captioner is {folder / 'best'}")
     if not folder.is_dir():
         shipped = ", ".join(sorted(path.name for path in PRETRAINED.iterdir() if path.is_dir()))
         raise DataError(f"{name}: no such folder, and not one of the shipped models: {shipped}")

@@ -85,7 +85,7 @@ class PeopleDetector(nn.Module):
                 "what they look like is learned from pictures with people and pictures without"
             )
         x = torch.tensor(np.asarray(log_probs), dtype=torch.float64)
-        mean, std = x.mean(0), x.std(0).clamp(min=1e-3)
+        mean, std = x.mean(0), x.std(0, correction=0).clamp(min=1e-3)
         x = (x - mean) / std
         weights = torch.zeros(CLASSES + 1, dtype=torch.float64, requires_grad=True)
         optimizer = torch.optim.LBFGS([weights], max_iter=200, line_search_fn="strong_wolfe")

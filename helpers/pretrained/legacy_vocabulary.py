@@ -10,7 +10,7 @@ from helpers.vocabulary import SPECIAL_WORDS, Vocabulary
 
 LARGEST = 100_000_000  # bytes; the published file has 360,187
 _SPECIAL = ("<pad>", "<start>", "<end>", "<unk>")  # ids 0 to 3, as our own special words
-_MODULES = ("__main__", "build_vocab", "vocabulary")  # where the class stood when it was pickled
+_CLASSES = ("Vocabulary", "Vocab")  # in whichever module they stood when they were pickled
 
 
 class _Reader(pickle._Unpickler):
@@ -31,14 +31,14 @@ class _Reader(pickle._Unpickler):
             return cls()
 
         # Python 2 writes an instance as copy_reg._reconstructor(Vocabulary, object, None)
-        self.known: dict[tuple[str, str], Callable] = {
-            (module, "Vocabulary"): self.record for module in _MODULES
-        }
+        self.known: dict[tuple[str, str], Callable] = {}
         for copyreg, builtins in (("copy_reg", "__builtin__"), ("copyreg", "builtins")):
             self.known |= {(copyreg, "_reconstructor"): reconstruct, (builtins, "object"): base}
 
     def find_class(self, module, name):
         """Look up a global: the only way from a pickle to code."""
+        if name in _CLASSES:
+            return self.record
         if (module, name) not in self.known:
             raise pickle.UnpicklingError(f"{module}.{name} is asked for")
         return self.known[module, name]
@@ -67,8 +67,10 @@ def read_legacy_vocabulary(path):
         raise DataError(
             f"{path}: refused, not a pickled Vocabulary and nothing else ({error}); {remedy}"
         ) from error
-    fields = vars(record) if isinstance(record, reader.record) else {}
-    words = _ordered_words(fields.get("idx2word"), fields.get("word2idx"), fields.get("idx"))
+    fields = vars(record) if isinstance(record, reader.record) else record
+    if isinstance(fields, dict) and fields and "word2idx" not in fields:  # a word to each number
+        fields = {"word2idx": fields}
+    words = _ordered_words(fields) if isinstance(fields, dict) else None
     if words is None or tuple(words[:4]) != _SPECIAL:
         raise DataError(
             f"{path}: not a vocabulary whose words and ids 0 to idx - 1 belong to each other, "
@@ -80,8 +82,13 @@ def read_legacy_vocabulary(path):
         raise DataError(f"{path}: {error}; {remedy}") from error
 
 
-def _ordered_words(idx_to_word, word_to_idx, count):
+def _ordered_words(fields):
     """Return the words by id, or None where the two directions are not each other's inverse."""
+    word_to_idx = fields.get("word2idx")
+    if not isinstance(word_to_idx, dict):
+        return None
+    inverse = {index: word for word, index in word_to_idx.items() if type(index) is int}
+    idx_to_word, count = fields.get("idx2word", inverse), fields.get("idx", len(word_to_idx))
     if not isinstance(idx_to_word, dict) or not isinstance(word_to_idx, dict):
         return None
     if type(count) is not int or not len(idx_to_word) == len(word_to_idx) == count:

@@ -93,19 +93,11 @@ class PublishedCaptioner:
     def encode(self, images):
         """Encode pictures.
 
-        Inputs:
-            images: list of N PIL images (of any mode) or paths, or a tensor (N, 3, 224, 224),
-                uint8 in [0, 255] or float in [0, 1]
+        Inputs: images: one picture or N, see `images.pictures`
         Returns: features, (N, E)
-        Raises: TypeError for anything else than such pictures
+        Raises: as `images.pictures`
         """
-        if isinstance(images, torch.Tensor):
-            with torch.inference_mode():
-                return self.encoder(images.to(self.encoder.mean.device))
-        if not isinstance(images, (list, tuple)) or not images:
-            raise TypeError(f"images: expected a list of pictures or a tensor, not {images!r}")
-        batches = [images[i : i + BATCH] for i in range(0, len(images), BATCH)]
-        return torch.cat([encode_images(self.encoder, batch) for batch in batches])
+        return encode_images(self.encoder, images, BATCH)
 
     def sample_ids(self, images):
         """Say 20 words for each picture, exactly as the published code does.
@@ -117,7 +109,11 @@ class PublishedCaptioner:
 
     def caption(self, images, width=1, **options):
         """Describe pictures; <UNK> is never said. Inputs, Returns: as `Captioner.caption`."""
-        return decoding.best(self.model, self.encode(images), width, **options)
+        return [captions[0] for captions in self.captions(images, width, **options)]
+
+    def captions(self, images, width=5, **options):
+        """Describe pictures in several ways. Inputs, Returns: as `Captioner.captions`."""
+        return decoding.several(self.model, self.encode(images), width, **options)
 
     def save(self, folder):
         """Export to config.json, vocab.json and model.safetensors, which `load_published` reads.
@@ -182,7 +178,9 @@ def _find(folder, name):
     if (folder / name).exists():
         return folder / name
     kind = name.split("-")[0].split(".")[0]
-    others = [file for end in ("pkl", "ckpt") for file in folder.glob(f"{kind}*.{end}")]
+    others = [
+        file for end in ("pkl", "ckpt", "pth", "pt") for file in folder.glob(f"{kind}*.{end}")
+    ]
     if len(others) != 1:
         found = ", ".join(file.name for file in others) or "nothing like it"
         raise DataError(f"{folder / name}: no such file, and {found} beside it; add the published")

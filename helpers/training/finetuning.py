@@ -85,7 +85,7 @@ class WordPredictor(nn.Module):
         """
         pooled = torch.cat([self.tail(part).mean(1) for part in features.split(32)])
         self.mean.copy_(pooled.mean(0))
-        self.std.copy_(pooled.std(0).clamp(min=1e-2))
+        self.std.copy_(pooled.std(0, correction=0).clamp(min=1e-2))
 
     def forward(self, features, captions, *_):
         """Return the loss of predicting which words the captions of an image hold.
@@ -142,8 +142,10 @@ def mean_average_precision(logits, present):
     """Tell how well pictures are ranked by each word, over words that some picture has.
 
     Inputs: logits: (I, W); present: bool, (I, W)
-    Returns: mean over words of the average precision, in [0, 1]
+    Returns: mean over words of the average precision, in [0, 1]; 0 where no picture has a word
     """
+    if not present.any():
+        return 0.0
     order = logits.argsort(0, descending=True)
     hits = present.gather(0, order).float()  # (I, W)
     ranks = torch.arange(1, len(hits) + 1, device=hits.device)[:, None]

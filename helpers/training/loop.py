@@ -24,6 +24,8 @@ from helpers.self_critical import CiderReward, sampled_captions
 from helpers.settings import TrainingError
 from helpers.training import distributed
 
+SMALLER = "try a smaller learning rate"
+
 
 def set_seed(*numbers):
     """Seed torch's global generators (dropout, initial weights) from some integers."""
@@ -172,10 +174,13 @@ class _Run:
             seed = _seed(settings.seed, self.step, distributed.rank())
             set_seed(seed)
             features = self.model.drop(features)
-            captions, weights, value = sampled_captions(
-                self.model, features, self.reward, images, settings.samples, seed,
-                settings.max_words,
-            )  # fmt: skip
+            try:
+                captions, weights, value = sampled_captions(
+                    self.model, features, self.reward, images, settings.samples, seed,
+                    settings.max_words,
+                )  # fmt: skip
+            except FloatingPointError as error:
+                raise TrainingError(f"{error} at step {self.step}; {SMALLER}") from error
             smoothing = 0.0
         set_seed(settings.seed, self.step)
         distributed.take_share(self.model, share)
@@ -183,9 +188,7 @@ class _Run:
         with torch.autocast(features.device.type, torch.bfloat16, enabled=bf16):
             loss = self.network(features, captions, smoothing, weights) * share.weight
         if not math.isfinite(distributed.mean(loss.item())):
-            raise TrainingError(
-                f"the loss is {loss.item()} at step {self.step}; try a smaller learning rate"
-            )
+            raise TrainingError(f"the loss is {loss.item()} at step {self.step}; {SMALLER}")
         value = distributed.mean(loss.item() if value is None else value * share.weight)
         self.optimizer.zero_grad()
         loss.backward()
@@ -241,19 +244,34 @@ class _Run:
 
     def load(self):
         """Read last.pt; refuse one that another model, other settings or other data wrote."""
-        remedy = "train into another folder, or without --resume"
+        remedy = "resume it with what it was written with, or train into another folder"
         try:
             state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-            others = [name for name, value in self._identity().items() if state[name] != value]
+            others = self._differences(state)
             if not others:
                 for name in self._modules:
                     getattr(self, name).load_state_dict(state[name])
                 for name in self._fields:
                     setattr(self, name, state[name])
         except Exception as error:  # torch raises many kinds for a broken file
-            raise DataError(f"{self.checkpoint}: cannot resume ({error}); {remedy}") from error
+            reason = " ".join(str(error).split())[:200]
+            raise DataError(f"{self.checkpoint}: cannot resume ({reason}); {remedy}") from error
         if others:
-            raise DataError(f"{self.checkpoint}: written with another {others[0]}; {remedy}")
+            raise DataError(f"{self.checkpoint}: written with {', '.join(others)}; {remedy}")
+
+    def _differences(self, state):
+        """List in words how a checkpoint's run differs from this one."""
+        settings, own = dict(state["settings"]), self._identity()
+        others = [
+            f"{name} {settings.get(name)}, not {value}"
+            for name, value in own["settings"].items() if settings.get(name) != value
+        ]  # fmt: skip
+        shapes = {name: weight.shape for name, weight in self.model.state_dict().items()}
+        if {name: weight.shape for name, weight in state["model"].items()} != shapes:
+            others.append("a model of other sizes")
+        for name in ("vocabulary", "number of captions"):
+            others += [f"another {name}"] if state[name] != own[name] else []
+        return others
 
     def _identity(self):
         """Return what a checkpoint must share with this run."""
