@@ -426,4 +426,4 @@ def test_the_command_checks_the_kernels_named(capsys, monkeypatch):
     assert main(["rnn_step_forward", "rnn_step_backward"]) == 1
     missing, waits = capsys.readouterr().out.splitlines()
     assert missing == "rnn_step_forward: not written yet"
-    assert waits == "rnn_step_backward waits: rnn_step_forward is not right yet: not written yet"
+    assert waits == "rnn_step_backward waits: rnn_step_forward: not written yet"

@@ -38,7 +38,8 @@ class Verdict:
 
     def __str__(self):
         if self.state == "missing":
-            return f"{self.name}: not written yet"
+            text = self.lines[0] if self.lines else "not written yet"
+            return text if ": " in text else f"{self.name}: {text}"
         if self.state == "waits":
             return f"{self.name} waits: {self.lines[0]}"
         if self.state == "wrong":
@@ -117,14 +118,15 @@ def judge(name, function, forward=None, seed=0, values=False):
             )
             if before.state == "waits":
                 return Verdict(name, "waits", before.lines)
-            if before.state != "right":
-                problem = before.lines[0] if before.lines else "not written yet"
-                return Verdict(name, "waits", [f"{other} is not right yet: {problem}"])
+            if before.state == "missing":
+                return Verdict(name, "waits", [str(before)])
+            if before.state == "wrong":
+                return Verdict(name, "waits", [f"{other} is not right yet: {before.lines[0]}"])
     trial = Trial(name, function, forward, seed)
     try:
         trial.run(values)
-    except NotWritten:
-        return Verdict(name, "missing")
+    except NotWritten as error:
+        return Verdict(name, "missing", [str(error)] if str(error) else [])
     except ForwardWrong as wrong:
         return Verdict(name, "waits", [f"{name[:-9]}_forward is not right yet: {wrong}"])
     except Wrong as wrong:
