@@ -1,6 +1,7 @@
 """Each diagnosis, on a kernel that was right until one piece of its source was replaced."""
 
 import functools
+import json
 import re
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 from helpers import kernels
 from helpers.checks import check_kernel
 from helpers.diagnosis import checkable, judge
-from helpers.diagnosis.__main__ import main
+from helpers.diagnosis.__main__ import NOTEBOOKS, main
 
 SOURCE = Path(student_kernels.__file__).read_text(encoding="utf-8")
 
@@ -421,9 +422,25 @@ def test_the_command_checks_the_kernels_named(capsys, monkeypatch):
     with pytest.raises(SystemExit) as caught:
         main(["rnn"])
     assert caught.value.code == 2
-    assert "no kernel is called 'rnn'; there are: rnn_step_forward, " in capsys.readouterr().err
+    assert (
+        "no kernel is called 'rnn'; there are: 01, 02, 03, 04, rnn_step_forward, "
+        in capsys.readouterr().err
+    )
     monkeypatch.setattr(kernels, "rnn_step_forward", empty)
     assert main(["rnn_step_forward", "rnn_step_backward"]) == 1
     missing, waits = capsys.readouterr().out.splitlines()
     assert missing == "rnn_step_forward: not written yet"
     assert waits == "rnn_step_backward waits: rnn_step_forward: not written yet"
+
+
+def test_the_command_checks_the_kernels_of_a_notebook_and_writes_json(capsys):
+    assert main(["01", "--json", "--seed", "7"]) == 0
+    verdicts = json.loads(capsys.readouterr().out)
+    assert [each["name"] for each in verdicts] == [STEP, BACK]
+    assert all(each["state"] == "right" and each["lines"] == [] for each in verdicts)
+    assert verdicts[1]["errors"].keys() == {"dx", "dprev_h", "dWx", "dWh", "db"}
+
+
+def test_every_kernel_belongs_to_one_notebook():
+    for name in checkable():
+        assert sum(name.startswith(starts) for starts in NOTEBOOKS.values()) == 1, name

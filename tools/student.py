@@ -51,9 +51,10 @@ Set up once, then open the notebooks; after a change of a kernel, restart the no
     .venv/bin/python -m pip install -r requirements.txt -c constraints.txt
     .venv/bin/python -m jupyterlab notebooks
 
-Check one kernel, or all of them:
+Check one kernel, those of a notebook, or all of them:
 
     .venv/bin/python -m helpers.diagnosis rnn_step_forward
+    .venv/bin/python -m helpers.diagnosis 02
     .venv/bin/python -m helpers.diagnosis
 
 The line `@shapes(...)` above a kernel checks its arguments: a letter is one size in all of them.

@@ -1,25 +1,46 @@
-"""`python -m helpers.diagnosis [kernel ...]`: check the kernels in `helpers/kernels`."""
+"""`python -m helpers.diagnosis [kernel or notebook ...]`: check kernels in `helpers/kernels`."""
 
 import argparse
+import dataclasses
+import json
 import sys
 
 from helpers import kernels
 from helpers.diagnosis import checkable, judge
 
+NOTEBOOKS = {  # what is written in each, by how its name starts
+    "01": ("rnn_step_",),
+    "02": ("rnn_forward", "rnn_backward", "word_embedding_", "temporal_"),
+    "03": ("lstm_",),
+    "04": ("dot_product_attention_", "attention_lstm_"),
+}
+
 
 def main(arguments=None):
     """Check kernels, all by default. Returns: the exit code, 1 when one is not right yet."""
     parser = argparse.ArgumentParser(prog="python -m helpers.diagnosis", description=__doc__)
-    parser.add_argument("kernels", nargs="*", metavar="kernel", help="its name; all by default")
-    code = 0
-    for name in parser.parse_args(arguments).kernels or checkable():
-        if name not in checkable():
-            parser.error(f"no kernel is called {name!r}; there are: {', '.join(checkable())}")
+    parser.add_argument(
+        "names", nargs="*", metavar="name", help="a kernel, or 01 to 04 for those of a notebook"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the random inputs (default: 0)")
+    parser.add_argument("--json", action="store_true", help="print a list of verdicts as JSON")
+    options = parser.parse_args(arguments)
+    names = []
+    for name in options.names or checkable():
+        if name not in NOTEBOOKS and name not in checkable():
+            known = ", ".join([*NOTEBOOKS, *checkable()])
+            parser.error(f"no kernel is called {name!r}; there are: {known}")
+        starts = NOTEBOOKS.get(name, (name,))
+        names += [each for each in checkable() if each.startswith(starts)]
+    verdicts = []
+    for name in dict.fromkeys(names):
         forward = getattr(kernels, name.replace("_backward", "_forward"))
-        verdict = judge(name, getattr(kernels, name), forward)
-        print(verdict)
-        code = code if verdict.state == "right" else 1
-    return code
+        verdicts.append(judge(name, getattr(kernels, name), forward, options.seed))
+        if not options.json:
+            print(verdicts[-1])
+    if options.json:
+        print(json.dumps([dataclasses.asdict(verdict) for verdict in verdicts], indent=1))
+    return 0 if all(verdict.state == "right" for verdict in verdicts) else 1
 
 
 if __name__ == "__main__":
