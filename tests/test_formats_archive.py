@@ -205,6 +205,13 @@ def test_a_damaged_file_in_a_zip_is_refused_by_name(tmp_path, packing):
         Archive(path).read("train/1.jpg")
 
 
+def test_a_zip_made_to_fill_the_memory_is_refused_by_name(tmp_path):
+    path = write_zip(tmp_path / "a.zip", {"1.jpg": bytes(101_000_000), "2.jpg": bytes(9)})
+    with pytest.raises(DataError, match=r"a\.zip/1\.jpg: unpacks to 101,000,000 bytes"):
+        Archive(path).read("1.jpg")
+    assert Archive(path).read("2.jpg") == bytes(9)
+
+
 def test_an_encrypted_file_in_a_zip_is_refused_by_name(tmp_path):
     path = write_zip(tmp_path / "a.zip", {"1.jpg": b"secret"})
     content = bytearray(path.read_bytes())

@@ -1,6 +1,7 @@
 import pickle
 import zipfile
 
+import h5py
 import layouts
 import numpy as np
 import pytest
@@ -59,6 +60,35 @@ def test_cs231n_without_the_features_or_with_the_large_ones(tmp_path):
     assert load_captions(tmp_path, "train").features is None
     write_files(tmp_path, {"train2014_vgg16_fc7.h5": small})
     assert load_captions(tmp_path, "train").features.shape == (2, 512)
+
+
+def linked(folder):
+    """Return HDF5 files whose captions are somewhere else, or nowhere and huge."""
+    write_files(
+        folder, {"secret.h5": layouts.hdf5(train_captions=layouts.IDS), "secret": bytes(999)}
+    )
+    for kind in ("soft", "external", "raw", "huge"):
+        with h5py.File(folder / f"{kind}.h5", "w") as file:
+            file["train_image_idxs"] = np.array([1, 1, 0], np.int32)
+            if kind == "soft":
+                file["other"] = layouts.IDS
+                file["train_captions"] = h5py.SoftLink("/other")
+            elif kind == "external":
+                file["train_captions"] = h5py.ExternalLink("secret.h5", "/train_captions")
+            elif kind == "raw":
+                place = [(str(folder / "secret"), 0, 204)]
+                file.create_dataset("train_captions", (3, 17), np.int32, external=place)
+            else:
+                file.create_dataset("train_captions", (10**9, 17), np.int32, chunks=(1000, 17))
+        yield kind, (folder / f"{kind}.h5").read_bytes()
+
+
+def test_numbers_of_other_files_are_not_read(tmp_path):
+    (tmp_path / "made").mkdir()
+    for kind, content in linked(tmp_path / "made"):
+        files = layouts.cs231n("") | {"coco2014_captions.h5": content}
+        with pytest.raises(DataError, match=r"captions\.h5: no whole HDF5 .*train_captions"):
+            load_captions(write_files(tmp_path / kind, files), "train")
 
 
 BAD_CS231N = {

@@ -17,6 +17,9 @@ from helpers.images import open_image
 # A data set's pictures lie at most this many folders below the folder that is named, so that
 # somebody's home folder, given by mistake, is not searched through.
 _DEPTH = 3
+# A file in a zip that unpacks to more bytes than _LARGE, and to _RATIO times what it takes there,
+# is no file of a data set.
+_LARGE, _RATIO = 100_000_000, 200
 
 
 class Archive:
@@ -194,7 +197,12 @@ class Archive:
         """
         try:
             packed = self._zip_of[name]
-            return self._zip(packed).read(name) if packed else (self.path / name).read_bytes()
+            if not packed:
+                return (self.path / name).read_bytes()
+            info = self._zip(packed).getinfo(name)
+            if info.file_size > _LARGE and info.file_size > _RATIO * info.compress_size:
+                raise RuntimeError(f"unpacks to {info.file_size:,} bytes, made to fill the memory")
+            return self._zip(packed).read(name)
         except RuntimeError as error:  # encrypted, or an exotic packing
             raise DataError(f"{self.label(name)}: {error}; unpack it with its own tool") from error
         except Exception as error:  # each way of packing has its own kinds of error

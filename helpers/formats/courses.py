@@ -98,10 +98,24 @@ def _read_h5(archive: Archive, name: str, keys: list[str]) -> dict[str, np.ndarr
     with archive.open(name) as file:
         try:
             with h5py.File(file, "r") as content:
-                return {key: content[key][()] for key in keys}
+                return {key: _plain(content, key)[()] for key in keys}
         except Exception as error:  # on broken files h5py raises several kinds of error
             problem = f"no whole HDF5 file with {', '.join(keys)} ({error})"
             raise DataError(f"{archive.label(name)}: {problem}; fetch it again") from error
+
+
+def _plain(content: Any, key: str) -> Any:
+    """Give a data set whose numbers are all in its file. Raises: ValueError for another."""
+    import h5py
+
+    if not isinstance(content.get(key, getlink=True), h5py.HardLink):
+        raise ValueError(f"{key} is a link to elsewhere")
+    data = content[key]
+    if data.external or data.is_virtual:
+        raise ValueError(f"{key} has its numbers in other files")
+    if data.nbytes > 100_000_000 and data.nbytes > 200 * data.id.get_storage_size():
+        raise ValueError(f"{key} would take {data.nbytes:,} bytes, made to fill the memory")
+    return data
 
 
 def _read_cs231n(archive: Archive, split: str) -> Content:
