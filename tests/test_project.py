@@ -16,6 +16,7 @@ PAGES = [
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "data/README.md",
+    "docs/instructors.md",
     "tools/benchmarks/README.md",
 ]
 every_page = pytest.mark.parametrize("page", PAGES)
