@@ -371,7 +371,7 @@ def test_train_resume_evaluate_caption(shared, tmp_path, monkeypatch, capsys):
     guided = list(json.loads((tmp_path / "guided.json").read_text())["captions"].values())
     assert guided != list(scores["captions"].values())
     val = load_captions(shared / "flickr8k", "val")
-    captions = load_captioner("run/best").caption([val.image(k) for k in range(24)])
+    captions = load_captioner("run/best").caption([val.image(k) for k in range(24)], 5)
     same = [caption.text == text for caption, text in zip(captions, guided, strict=True)]
     assert sum(same) >= 22  # cached features are rounded to float16
     assert main(["caption", CAT, "--model", "run/best"]) == 0
