@@ -132,3 +132,12 @@ def test_leftovers_are_removed_and_nothing_else(tmp_path):
     remove_leftovers(tmp_path)
     found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert found == set(kept)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_file_is_not_replaced(tmp_path, kind):
+    place = tmp_path / "place"
+    place.mkdir() if kind == "folder" else os.mkfifo(place)
+    with pytest.raises(DataError, match="place: is not a regular file"), atomic_write(place):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["place"] and not place.is_file()

@@ -28,9 +28,12 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
         path: where the file shall stand; its folder is made where there is none, and a symbolic
             link is followed
     Returns: a context manager that gives a `pathlib.Path` to an empty file
-    Raises: OSError when the disk is full or the folder cannot be written
+    Raises: OSError when the disk is full or the folder cannot be written; DataError where a folder
+        or a device is in the way
     """
     path = Path(path).resolve()
+    if path.exists() and not path.is_file():  # root could replace /dev/null
+        raise DataError(f"{path}: is not a regular file; name another to write to")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
     try:
