@@ -1,4 +1,4 @@
-"""The LSTM and the attention LSTM in C++: engine.cpp, compiled when asked for.
+"""The LSTM and the attention LSTM in C++: engine.cpp and parts.h, compiled when asked for.
 
 The kernels in helpers/kernels are the ones to read, and these must equal them. Ask for them with
 `layers.use_engine("compiled")`.
@@ -21,6 +21,7 @@ from helpers.fast.word_loss import temporal_word_loss  # noqa: F401  (part of th
 from helpers.kernels.arguments import shapes
 
 SOURCE = Path(__file__).with_name("engine.cpp")
+HEADER = Path(__file__).with_name("parts.h")
 NAME = "captioning_engine"
 STATES = ("N T H", "N T H", "N T 4H", "N T H")  # of a cache: h, prev_c, gates, tanh_c
 
@@ -73,7 +74,7 @@ def load():
     Raises: RuntimeError where there is no compiler, or where it fails.
     """
     flags = _flags()
-    parts = SOURCE.read_bytes(), torch.__version__, sys.version, *flags
+    parts = SOURCE.read_bytes(), HEADER.read_bytes(), torch.__version__, sys.version, *flags
     digest = hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
     default = Path.home() / ".cache" / "torch_extensions"
     root = Path(os.environ.get("TORCH_EXTENSIONS_DIR") or default)
