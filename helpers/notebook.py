@@ -95,7 +95,7 @@ def upload_button(describe):
 
     Works in JupyterLab and in Colab. A file that is no picture is answered with the reason.
 
-    Inputs: describe: function of a PIL image, RGB, that returns something to display
+    Inputs: describe: function of a PIL image, RGB, that shows or returns what it makes of it
     Returns: ipywidgets box, for the end of a cell
     """
     button = widgets.FileUpload(accept="image/*", multiple=True, description="Photograph")
@@ -106,7 +106,8 @@ def upload_button(describe):
             shown.clear_output()
             for name, content in _uploaded(change["new"]):
                 try:
-                    display(describe(open_image(io.BytesIO(content), name)))
+                    if (made := describe(open_image(io.BytesIO(content), name))) is not None:
+                        display(made)
                 except ImageError as error:
                     print(error)
 

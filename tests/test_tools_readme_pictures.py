@@ -7,10 +7,16 @@ from tools.readme_pictures import ROOT, SOURCES, figure
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_each_is_a_figure_of_a_notebook(name):
-    assert (ROOT / "docs" / name).read_bytes() == figure(*SOURCES[name])
-    assert f"(docs/{name})" in (ROOT / "README.md").read_text(encoding="utf-8")
+    kind, content = figure(*SOURCES[name])
+    assert (ROOT / "docs" / f"{name}.{kind}").read_bytes() == content
+    assert f"(docs/{name}.{kind})" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_cell_without_a_figure_is_named():
     with pytest.raises(LookupError, match="03_lstm.ipynb: cell setup has no figure"):
         figure("03_lstm", "setup")
+
+
+def test_docs_holds_nothing_else():
+    names = {f"{name}.{figure(*source)[0]}" for name, source in SOURCES.items()}
+    assert {path.name for path in (ROOT / "docs").iterdir()} == names

@@ -50,7 +50,7 @@ def build(folder, root=ROOT):
         html, _ = exporter.from_notebook_node(notebook, {"links": _links(pages, number)})
         with atomic_write(folder / pages[number]["file"]) as temporary:
             temporary.write_text(_LINK.sub(r"\1\2.html", html), encoding="utf-8")
-    for picture in (root / "docs").glob("*.png"):
+    for picture in (root / "docs").iterdir():
         shutil.copy(picture, folder / "docs")
     return [folder / page["file"] for page in pages]
 

@@ -20,7 +20,7 @@ from helpers.plots.cells import (
     unrolled_rnn,
 )
 from helpers.plots.curves import learning_curves, loss_curve, task_curves
-from helpers.plots.galleries import caption_gallery
+from helpers.plots.galleries import caption_gallery, seen_squares
 from helpers.plots.lstm import (
     bleu_scores,
     gates_over_time,
@@ -30,18 +30,26 @@ from helpers.plots.lstm import (
     picture_worth,
 )
 from helpers.plots.style import COLORS, show, use_style
-from helpers.plots.words import words_considered
+from helpers.plots.words import (
+    beam_widths,
+    estimate_errors,
+    rewards_while_learning,
+    temperatures,
+    words_considered,
+)
 
 __all__ = [
     "COLORS",
     "attention_entropy",
     "attention_lstm_cell",
     "attention_maps",
+    "beam_widths",
     "bleu_scores",
     "caption_gallery",
     "captioner",
     "cell_scores",
     "cliff",
+    "estimate_errors",
     "gates_over_time",
     "gradient_flow",
     "gradient_norms",
@@ -53,12 +61,15 @@ __all__ = [
     "picture_worth",
     "pointing_accuracy",
     "pointing_by_offset",
+    "rewards_while_learning",
     "rnn_cell",
     "saturation",
+    "seen_squares",
     "show",
     "step_size_errors",
     "tanh_and_derivative",
     "task_curves",
+    "temperatures",
     "unrolled_rnn",
     "use_style",
     "words_considered",

@@ -1,13 +1,15 @@
-"""Pictures with their captions."""
+"""Pictures with their captions, and what of a picture an encoder sees."""
 
 import textwrap
 
 import matplotlib.pyplot as plt
+from matplotlib.patches import Rectangle
+from PIL import ImageOps
 
-from helpers.plots.style import use_style
+from helpers.plots.style import COLORS, use_style
 
 
-def caption_gallery(images, captions, columns=4, width=28, colors=None):
+def caption_gallery(images, captions, columns=4, width=28, colors=None, square=False):
     """Show pictures in a grid, each with its caption below.
 
     Inputs:
@@ -16,13 +18,16 @@ def caption_gallery(images, captions, columns=4, width=28, colors=None):
         columns: pictures per row
         width: characters per line of caption
         colors: one colour of text per image
+        square: cut each to the central square, which is what an encoder sees; PIL images alone
     Returns: matplotlib Figure
     """
     use_style()
+    if square:
+        images = [ImageOps.fit(image, (460, 460)) for image in images]
     rows = -(-len(images) // columns)
     lines = ["\n".join(textwrap.fill(x, width) for x in text.split("\n")) for text in captions]
-    height = 1.9 + 0.17 * max(text.count("\n") + 1 for text in lines)
     column = max(2.3, 0.062 * width)  # inches: a picture, or a long line below it
+    height = (column if square else 1.9) + 0.17 * max(text.count("\n") + 1 for text in lines)
     figure, axes = plt.subplots(
         rows, columns, figsize=(column * columns, height * rows), squeeze=False
     )
@@ -36,4 +41,38 @@ def caption_gallery(images, captions, columns=4, width=28, colors=None):
             0.5, -0.04, text, transform=axis.transAxes, ha="center", va="top", fontsize=9,
             color=color,
         )  # fmt: skip
+    return figure
+
+
+def seen_squares(images, side=288, cells=0):
+    """Show pictures whole, the central square framed and the rest, which is not seen, faded.
+
+    Inputs:
+        images: list of PIL images, RGB
+        side: of the encoder's square in pixels, for the title
+        cells: draw so many cells a side into the square; 0 for none
+    Returns: matplotlib Figure
+    """
+    use_style()
+    ratios = [image.width / image.height for image in images]
+    figure, row = plt.subplots(
+        1, len(images), figsize=(2.6 * sum(ratios), 2.9), width_ratios=ratios, squeeze=False
+    )
+    for axes, image in zip(row[0], images, strict=True):
+        width, height = image.size
+        short = min(width, height)
+        left, top = (width - short) / 2, (height - short) / 2
+        axes.imshow(image, alpha=0.3)
+        axes.imshow(image.crop((left, top, left + short, top + short)),
+                    extent=(left, left + short, top + short, top))  # fmt: skip
+        axes.add_patch(Rectangle((left, top), short, short, fill=False, edgecolor=COLORS["orange"],
+                                 linewidth=2.5))  # fmt: skip
+        for k in range(1, cells):
+            axes.axhline(top + k * short / cells, left / width, (left + short) / width,
+                         color="white", linewidth=0.7)  # fmt: skip
+            axes.axvline(left + k * short / cells, 1 - (top + short) / height, 1 - top / height,
+                         color="white", linewidth=0.7)  # fmt: skip
+        axes.set(xlim=(0, width), ylim=(height, 0))
+        axes.set_title(f"{width} × {height} → {side} × {side} pixels", fontsize=9)
+        axes.axis("off")
     return figure
