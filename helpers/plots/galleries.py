@@ -23,10 +23,10 @@ def caption_gallery(images, captions, columns=4, width=28, colors=None, square=F
     """
     use_style()
     if square:
-        images = [ImageOps.fit(image, (460, 460)) for image in images]
+        images = [ImageOps.fit(image, (420, 420)) for image in images]
     rows = -(-len(images) // columns)
     lines = ["\n".join(textwrap.fill(x, width) for x in text.split("\n")) for text in captions]
-    column = max(2.3, 0.062 * width)  # inches: a picture, or a long line below it
+    column = max(2.1, 0.062 * width)  # inches: a picture, or a long line below it
     height = (column if square else 1.9) + 0.17 * max(text.count("\n") + 1 for text in lines)
     figure, axes = plt.subplots(
         rows, columns, figsize=(column * columns, height * rows), squeeze=False
@@ -56,7 +56,7 @@ def seen_squares(images, side=288, cells=0):
     use_style()
     ratios = [image.width / image.height for image in images]
     figure, row = plt.subplots(
-        1, len(images), figsize=(2.6 * sum(ratios), 2.9), width_ratios=ratios, squeeze=False
+        1, len(images), figsize=(2.3 * sum(ratios), 2.6), width_ratios=ratios, squeeze=False
     )
     for axes, image in zip(row[0], images, strict=True):
         width, height = image.size

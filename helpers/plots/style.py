@@ -21,7 +21,7 @@ _DARK = (
     "<style>[data-jp-theme-light=false] img.drawing "
     "{filter: invert(0.93) hue-rotate(180deg)}</style>"
 )
-_LARGE = 300_000  # bytes
+_LARGE = {"svg": 300_000, "png": 100_000}  # bytes
 
 
 def use_style():
@@ -70,10 +70,10 @@ def _encode(figure):
     """Return (kind, bytes) of a figure: "svg+xml", "png" or "jpeg"."""
     if not figure.findobj(AxesImage):
         drawn = _save(figure, "svg", metadata={"Date": None})
-        if len(drawn) < _LARGE:
+        if len(drawn) < _LARGE["svg"]:
             return "svg+xml", drawn
     drawn = _save(figure, "png", dpi=200, pil_kwargs={"optimize": True})
-    if len(drawn) < _LARGE:
+    if len(drawn) < _LARGE["png"]:
         return "png", drawn
     smaller = _save(figure, "jpeg", dpi=200, pil_kwargs={"quality": 85, "subsampling": 0})
     return min(("jpeg", smaller), ("png", drawn), key=lambda encoded: len(encoded[1]))
