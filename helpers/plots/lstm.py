@@ -1,4 +1,4 @@
-"""Figures of the LSTM: the cell as a diagram, its memory and gates over time, gradient flow."""
+"""Figures of the LSTM: its cell, memory and gates, how gradients shrink in it, its captions."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -75,34 +75,79 @@ def memory_over_time(switches, c, h):
         2, 1, figsize=(7.2, 3.8), sharex=True, height_ratios=(1, 1.4)
     )
     table = np.array(list(switches.values()))  # (gates, T)
-    top.imshow(table, cmap=ListedColormap(["white", COLORS["yellow"]]), aspect="auto")
+    top.pcolormesh(table, cmap=ListedColormap(["white", COLORS["yellow"]]))
+    top.invert_yaxis()
     for row, column in zip(*table.nonzero(), strict=True):
-        top.text(column, row, "open", ha="center", va="center", fontsize=9)
-    top.set(yticks=range(len(switches)), yticklabels=switches, title="Gates")
+        top.text(column + 0.5, row + 0.5, "open", ha="center", va="center", fontsize=9)
+    top.set(yticks=np.arange(len(switches)) + 0.5, yticklabels=switches, title="Gates")
     top.grid(visible=False)
-    bottom.plot(c, marker="o", label="c, the memory")
-    bottom.plot(h, marker="s", linestyle="--", label="h, what is shown")
+    times = np.arange(len(c)) + 0.5  # the middle of each timestep's column
+    bottom.plot(times, c, marker="o", label="c, the memory")
+    bottom.plot(times, h, marker="s", linestyle="--", label="h, what is shown")
+    bottom.set_xticks(times, range(len(c)))
     bottom.set(title="State", xlabel="timestep t", ylabel="value", ylim=(-0.1, 1.3))
     bottom.legend(loc="upper right", ncols=2)
     return figure
 
 
-def gradient_flow(curves, dashed=()):
-    """Draw the norm of a gradient against the timesteps it has travelled, one line per network.
+def memory_kept(curves):
+    """Draw what a memory keeps of a 1 that was written into it, one line per forget bias.
 
-    Inputs:
-        curves: dict from a network's name to norms (T,); entry k is the norm after k timesteps
-        dashed: names whose lines are dashed
+    Inputs: curves: dict from a forget bias to the memory after 0, 1, 2, ... timesteps
     Returns: matplotlib Figure
     """
     use_style()
-    figure, axes = plt.subplots(figsize=(7.4, 4))
-    for name, norms in curves.items():
-        (line,) = axes.semilogy(norms, "--" if name in dashed else "-", label=name)
-        axes.annotate(name, (len(norms) - 1, norms[-1]), (6, 0), textcoords="offset points",
-                      va="center", color=line.get_color(), annotation_clip=False)  # fmt: skip
-    axes.set(title="How far a gradient reaches", xlabel="distance (timesteps back)",
-             ylabel="gradient norm (1 at distance 0)", xlim=(0, len(norms) - 1))  # fmt: skip
+    figure, axes = plt.subplots(figsize=(7.4, 3.4))
+    styles = zip(curves.items(), ("-", "--", "-.", ":"), strict=False)
+    for (bias, memory), style in styles:
+        label = f"$b_f$ = {bias:g},  f = {memory[1]:.3f}"
+        axes.plot(memory, style, linewidth=1.8, label=label)
+    axes.axhline(0.5, color=GREY, linewidth=0.8)
+    axes.annotate("half", (len(memory) - 1, 0.5), (0, 4), textcoords="offset points",
+                  ha="right", color=GREY)  # fmt: skip
+    axes.set(title="How long a memory lasts", xlabel="timesteps after writing", ylabel="memory c",
+             xlim=(0, len(memory) - 1), ylim=(0, 1.03))  # fmt: skip
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def gradient_ways(panels, lowest=1e-24):
+    """Draw how a gradient shrinks on its different ways back, one panel per network.
+
+    Inputs:
+        panels: dict from a panel's title to a dict from the name of a way to norms (T,); entry k
+            is the norm after k timesteps
+        lowest: end of the logarithmic axis
+    Returns: matplotlib Figure
+    """
+    use_style()
+    figure, row = plt.subplots(1, len(panels), figsize=(9.4, 3.8), sharey=True, squeeze=False)
+    for axes, (title, ways) in zip(row[0], panels.items(), strict=True):
+        for (name, norms), style in zip(ways.items(), ("-", "--", "-.", ":"), strict=False):
+            some = range(0, len(norms), max(1, len(norms) // 40))  # the file stays small
+            axes.semilogy(some, norms[:: some.step], style, linewidth=1.8, label=name)
+        axes.set(title=title, xlabel="distance (timesteps back)", xlim=(0, len(norms) - 1),
+                 ylim=(lowest, 1e2))  # fmt: skip
+    row[0][0].set_ylabel("norm of dc (1 at distance 0)")
+    figure.legend(*row[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
+
+
+def eigenvalues(spectra):
+    """Draw the eigenvalues of one timestep's Jacobian in the complex plane, one panel per network.
+
+    Inputs: spectra: dict from a panel's title to complex numbers
+    Returns: matplotlib Figure
+    """
+    use_style()
+    figure, row = plt.subplots(1, len(spectra), figsize=(9.4, 2.9), sharey=True, squeeze=False)
+    circle = np.exp(2j * np.pi * np.linspace(0, 1, 200))
+    for axes, (title, values) in zip(row[0], spectra.items(), strict=True):
+        axes.plot(circle.real, circle.imag, color=GREY, linewidth=0.9)
+        axes.plot(values.real, values.imag, ".", color=COLORS["blue"], markersize=5)
+        axes.set(title=title, xlabel="real part", aspect="equal", xlim=(-1.15, 1.15),
+                 ylim=(-1.15, 1.15), xticks=(-1, 0, 1), yticks=(-1, 0, 1))  # fmt: skip
+    row[0][0].set_ylabel("imaginary part")
     return figure
 
 
@@ -133,39 +178,53 @@ def gates_over_time(panels, words):
     return figure
 
 
-def bleu_scores(scores):
-    """Draw BLEU-1 to BLEU-4 of several models, side by side, with the numbers above the bars.
+def bleu_scores(runs):
+    """Draw BLEU-1 to BLEU-4 of several models: bars for the mean over seeds, a dot for each seed.
 
-    Inputs: scores: dict from a model's name to a dict from "BLEU-1" ... "BLEU-4" to a score
+    Inputs: runs: dict from a model's name to a list of one dict per seed, from "BLEU-1" ...
+        "BLEU-4" to a score
     Returns: matplotlib Figure
     """
     use_style()
-    figure, axes = plt.subplots(figsize=(7, 3.2))
-    width = 0.8 / len(scores)
-    for k, (name, model) in enumerate(scores.items()):
-        places = np.arange(len(model)) + (k - (len(scores) - 1) / 2) * width
-        bars = axes.bar(places, model.values(), 0.92 * width, label=name)
-        axes.bar_label(bars, [f"{score:.2f}" for score in model.values()])
-        axes.set_xticks(range(len(model)), model)
-    axes.set(title="Captions of pictures kept aside", ylabel="score (0 to 1)", ylim=(0, 1))
+    figure, axes = plt.subplots(figsize=(7.6, 3.4))
+    width = 0.8 / len(runs)
+    for k, (name, seeds) in enumerate(runs.items()):
+        names = [f"BLEU-{n}" for n in (1, 2, 3, 4)]
+        scores = np.array([[scores[name] for name in names] for scores in seeds])  # (seeds, 4)
+        places = np.arange(4) + (k - (len(runs) - 1) / 2) * width
+        bars = axes.bar(places, scores.mean(0), 0.92 * width, label=name, alpha=0.75)
+        axes.bar_label(bars, [f"{mean:.2f}" for mean in scores.mean(0)], label_type="center")
+        for row in scores:
+            axes.plot(places, row, "o", color=COLORS["black"], markersize=3)
+    axes.set_xticks(range(4), names)
+    axes.set(title="Captions of held-out scenes", ylabel="score (0 to 1)", ylim=(0, 1))
     axes.grid(visible=False, axis="x")
     axes.legend()
     return figure
 
 
-def picture_worth(curves):
-    """Draw what the picture is worth to a captioner, word by word.
+def picture_worth(runs, lead):
+    """Draw what the picture is worth to two captioners, word by word, and the lead of the second.
 
-    Inputs: curves: dict from a model's name to nats, one number per word of the caption
+    Inputs:
+        runs: dict from a model's name to nats (seeds, words)
+        lead: title of the right panel: the second model's nats minus the first one's
     Returns: matplotlib Figure
     """
     use_style()
-    figure, axes = plt.subplots(figsize=(6.4, 3.2))
-    for name, values in curves.items():
-        axes.plot(range(1, len(values) + 1), values, marker="o", label=name)
-    axes.set(title="What the picture is worth", xlabel="word of the caption", ylabel="nats",
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.4, 3.5))
+    first, second = (np.asarray(nats) for nats in runs.values())
+    words = np.arange(1, first.shape[1] + 1)
+    panels = [(left, name, nats) for name, nats in runs.items()] + [(right, None, second - first)]
+    for (axes, name, nats), color in zip(panels, ("blue", "orange", "black"), strict=True):
+        axes.plot(words, np.transpose(nats), color=COLORS[color], linewidth=0.7, alpha=0.6)
+        marker = "s" if color == "orange" else "o"
+        axes.plot(words, np.mean(nats, 0), marker + "-", color=COLORS[color], label=name)
+    left.set(title="What the picture is worth", xlabel="word of the caption", ylabel="nats",
              ylim=(0, None))  # fmt: skip
-    axes.legend()
+    left.legend(title="thick: mean over seeds")
+    right.axhline(0, color=GREY, linewidth=0.9)
+    right.set(title=lead, xlabel="word of the caption", ylabel="difference in nats")
     return figure
 
 

@@ -3,6 +3,7 @@
 import base64
 import html
 import io
+import re
 import sys
 
 import matplotlib.pyplot as plt
@@ -82,6 +83,8 @@ def _encode(figure):
 def _save(figure, kind, **options):
     file = io.BytesIO()
     figure.savefig(file, format=kind, bbox_inches="tight", **options)
+    if kind == "svg":  # a hundredth of a point is enough
+        return re.sub(rb"(\b[1-9]\d*\.\d\d)\d+", rb"\1", file.getvalue())
     return file.getvalue()
 
 
