@@ -131,6 +131,18 @@ def pointing_scores(points):
     }
 
 
+def by_category(points):
+    """Average over the words that name the same kind of thing.
+
+    Inputs: points: list of `Pointed`
+    Returns: dict from a category to the share of hits, chance, and how many words there are
+    """
+    groups = {}
+    for point in points:
+        groups.setdefault(point.category, []).append((point.hit, point.chance))
+    return {name: (*np.mean(group, axis=0).tolist(), len(group)) for name, group in groups.items()}
+
+
 def entropy(alpha):
     """Measure how spread maps are: -sum_p alpha_p log alpha_p.
 

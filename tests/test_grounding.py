@@ -5,6 +5,7 @@ import pytest
 
 from helpers.decoding import Caption
 from helpers.grounding import (
+    by_category,
     cell_centres,
     cells_in_boxes,
     entropy,
@@ -130,3 +131,10 @@ def test_entropy_over_time_averages_what_is_there():
     peaked = entropy(short.alpha[0])
     np.testing.assert_allclose(means, [(peaked + np.log(4)) / 2] * 2 + [np.log(4)])
     assert counts.tolist() == [2, 2, 1]
+
+
+def test_words_of_a_kind_are_averaged_and_counted():
+    boxes = [("ball", 110, 110, 80, 80), ("dog", 10, 10, 80, 80), ("dog", 110, 10, 80, 80)]
+    caption = caption_of("a puppy ball boat", [3, 1, 0, 3, 2])
+    points = pointing_game([caption, caption], [boxes, boxes], CATEGORY, size=200)
+    assert by_category(points) == {"dog": (1.0, 0.5, 2), "ball": (0.0, 0.25, 2)}

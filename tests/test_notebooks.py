@@ -13,7 +13,9 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 # Stems of those that have the reader's turns.
-REWRITTEN = ["01_vanilla_rnn", "02_rnn_sequence", "03_lstm", "05_pretrained_captioning"]
+REWRITTEN = [
+    "01_vanilla_rnn", "02_rnn_sequence", "03_lstm", "04_attention", "05_pretrained_captioning",
+]  # fmt: skip
 rewritten_notebooks = pytest.mark.parametrize(
     "path", [path for path in NOTEBOOKS if path.stem in REWRITTEN], ids=lambda path: path.stem
 )

@@ -162,9 +162,7 @@ def attention_lstm_backward(dh, cache):
     Returns: dx (N, T, D), dA (N, P, H), dWx (D, 4H), dWh (H, 4H), dWattn (H, 4H), db (4H,)
     """
     x, A, Wx, Wh, Wattn, h, attn, alpha, prev_c, gates, tanh_c = cache
-    xp, c0 = array_namespace(h), prev_c[:, 0]  # which is h0, too
-    da, dattn, dscores = xp.empty_like(gates), xp.empty_like(attn), xp.empty_like(alpha)
-    dprev_h, dprev_c = xp.zeros_like(c0), xp.zeros_like(c0)
+    da, dattn, dscores, dprev_h, dprev_c = (0 * y for y in (gates, attn, alpha, h[:, 0], h[:, 0]))
     for t in reversed(range(h.shape[1])):
         gates_cache = prev_c[:, t], gates[:, t], tanh_c[:, t]
         da[:, t], dprev_c = lstm_gates_backward(dh[:, t] + dprev_h, dprev_c, gates_cache)
@@ -172,7 +170,6 @@ def attention_lstm_backward(dh, cache):
         dscores[:, t] = scores_backward(dattn[:, t], A, alpha[:, t])  # (N, P)
         dprev_h = da[:, t] @ Wh.T + (dscores[:, t][:, None] @ A)[:, 0]  # (N, H)
     dx, dWx, db = temporal_affine_backward(da, (x, Wx))
-    prev_h = previous_states(c0, h)  # (N, T, H)
-    dA = dscores.mT @ prev_h + alpha.mT @ dattn  # (N, P, H), summed over time
-    dA = dA + (dprev_h + dprev_c)[:, None] / A.shape[1]  # A's mean is h0 and c0
+    prev_h = previous_states(prev_c[:, 0], h)  # (N, T, H); h0 and c0 are the same
+    dA = dscores.mT @ prev_h + alpha.mT @ dattn + (dprev_h + dprev_c)[:, None] / A.shape[1]
     return dx, dA, dWx, weight_gradient(prev_h, da), weight_gradient(attn, da), db

@@ -1,14 +1,13 @@
 """Every figure of the course. A function draws one figure and returns it; `show` shows it."""
 
 from helpers.plots.attention import (
-    attention_entropy,
     attention_lstm_cell,
     attention_maps,
-    cell_scores,
     largest_weight,
-    pointing_accuracy,
-    pointing_by_offset,
+    query_length,
+    seed_scores,
 )
+from helpers.plots.beam import beam_tree
 from helpers.plots.cells import (
     captioner,
     cliff,
@@ -21,6 +20,12 @@ from helpers.plots.cells import (
 )
 from helpers.plots.curves import learning_curves, loss_curve, task_curves
 from helpers.plots.galleries import caption_gallery, seen_squares
+from helpers.plots.grounding import (
+    attention_entropy,
+    interventions,
+    pointing_accuracy,
+    pointing_by_offset,
+)
 from helpers.plots.lstm import (
     bleu_scores,
     eigenvalues,
@@ -45,17 +50,18 @@ __all__ = [
     "attention_entropy",
     "attention_lstm_cell",
     "attention_maps",
+    "beam_tree",
     "beam_widths",
     "bleu_scores",
     "caption_gallery",
     "captioner",
-    "cell_scores",
     "cliff",
     "eigenvalues",
     "estimate_errors",
     "gates_over_time",
     "gradient_norms",
     "gradient_ways",
+    "interventions",
     "largest_weight",
     "learning_curves",
     "loss_curve",
@@ -65,9 +71,11 @@ __all__ = [
     "picture_worth",
     "pointing_accuracy",
     "pointing_by_offset",
+    "query_length",
     "rewards_while_learning",
     "rnn_cell",
     "saturation",
+    "seed_scores",
     "seen_squares",
     "show",
     "step_size_errors",

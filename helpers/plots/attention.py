@@ -1,11 +1,11 @@
-"""Figures of attention: the cell as a diagram, maps over pictures, how they score and spread."""
+"""Figures of attention: the cell as a diagram, maps over pictures, weights, scores of models."""
 
 import textwrap
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.patches import Rectangle
 
 from helpers.plots.cells import GREY, _arrow, _box, _canvas
@@ -18,61 +18,63 @@ MAP_COLORS = LinearSegmentedColormap.from_list(
 
 
 def attention_lstm_cell(gradients=False):
-    """Draw one timestep of the attention LSTM; thick lines are the ways of the hidden state.
+    """Draw one timestep of the attention LSTM, with its three ways in from the past, numbered.
 
     Inputs: gradients: draw the way back instead, with the gradient that each arrow carries
     Returns: matplotlib Figure
     """
     title = "The same timestep, backwards" if gradients else "One timestep of the attention LSTM"
-    axes = _canvas(title, (8.4, 4.5), 12.6, 6.4)
-    _box(axes, (6.2, 3.3), 8.2, 5.3, "", "#f3f3f3")
-    _box(axes, (3.5, 4.6), 2.1, 0.95, "softmax of\nquery · keys / $\\sqrt{H}$",
+    axes = _canvas(title, (8.4, 4.6), 12.8, 6.6)
+    _box(axes, (6.4, 3.4), 8.4, 5.4, "", "#f3f3f3")
+    _box(axes, (4.1, 4.7), 2.1, 0.95, "softmax of\nquery · keys / $\\sqrt{H}$",
          COLORS["yellow"], 10)  # fmt: skip
-    _box(axes, (6.4, 4.6), 1.5, 0.95, "weighted\nmean", COLORS["yellow"], 10)
-    _box(axes, (6.4, 3.45), 0.9, 0.56, "$W_{attn}$", COLORS["orange"], 11)
+    _box(axes, (6.7, 4.7), 1.5, 0.95, "weighted\nmean", COLORS["yellow"], 10)
+    _box(axes, (6.7, 3.55), 0.9, 0.56, "$W_{attn}$", COLORS["orange"], 11)
     _box(axes, (4.1, 1.75), 0.9, 0.56, "$W_h$", COLORS["orange"], 11)
-    _box(axes, (6.4, 0.98), 0.9, 0.46, "$W_x$", COLORS["orange"], 11)
-    _box(axes, (6.4, 1.75), 0.5, 0.46, "+")
-    _box(axes, (8.8, 1.75), 1.9, 1.1, "gates of the\nLSTM", COLORS["sky"], 11)
+    _box(axes, (6.7, 0.98), 0.9, 0.46, "$W_x$", COLORS["orange"], 11)
+    _box(axes, (6.7, 1.75), 0.5, 0.46, "+")
+    _box(axes, (9.1, 1.75), 1.9, 1.1, "gates of the\nLSTM", COLORS["sky"], 11)
     for x, y, name, side in (
-        (1.25, 1.75, "prev_h", "right"), (1.25, 2.75, "prev_c", "right"),
-        (11.3, 1.75, "next_h", "left"), (11.3, 2.75, "next_c", "left"),
-        (6.4, 0.02, "x", "center"), (5.0, 6.28, "A", "center"),
+        (1.35, 1.75, "prev_h", "right"), (1.35, 4.7, "prev_h", "right"),
+        (1.35, 2.75, "prev_c", "right"), (11.5, 1.75, "next_h", "left"),
+        (11.5, 2.75, "next_c", "left"), (6.7, 0.02, "x", "center"), (5.3, 6.42, "A", "center"),
     ):  # fmt: skip
         axes.text(x, y, name, ha=side, va="center", family="monospace", fontsize=12)
-    for points, thick, place, forward, backward in _WIRES:
-        color = COLORS["red"] if gradients else COLORS["blue" if thick else "black"]
+    for points, way, place, forward, backward in _WIRES:
+        color = COLORS["red"] if gradients else COLORS["blue" if way else "black"]
         corners = points[::-1] if gradients else points
         axes.plot(*zip(*corners[:-1], strict=True), color=color, linewidth=1.4, zorder=1)
         _arrow(axes, corners[-2], corners[-1], color)
         axes.text(*place, backward if gradients else forward, va="center", fontsize=9.5,
                   color=COLORS["red"] if gradients else GREY)  # fmt: skip
+        if way:
+            axes.text(1.9, points[0][1], way, color="white", ha="center", va="center",
+                      fontsize=9.5, weight="bold", bbox={"boxstyle": "circle,pad=0.18",
+                      "facecolor": color, "edgecolor": color})  # fmt: skip
     return axes.figure
 
 
 _WIRES = [
-    # corners, part of a way of prev_h, where the text stands, what flows forwards, what back
-    (((1.35, 1.75), (3.65, 1.75)), True, (2.35, 1.45), "(N, H)", "$da\\,W_h^T$"),
-    (((2.2, 1.75), (2.2, 4.6), (2.45, 4.6)), True, (2.3, 3.4), "query", "through the query"),
-    (((4.55, 1.75), (6.15, 1.75)), True, (5.2, 2.0), "", "$da$"),
-    (((5.0, 6.1), (5.0, 5.55), (3.5, 5.55), (3.5, 5.08)), False, (3.6, 5.3), "keys", "as keys"),
-    (((5.0, 5.55), (6.4, 5.55), (6.4, 5.08)), False, (6.5, 5.3), "values", "as values"),
-    (((4.55, 4.6), (5.65, 4.6)), False, (4.62, 4.85), "$\\alpha$ (N, P)", "$d\\alpha$"),
-    (((6.4, 4.12), (6.4, 3.73)), False, (6.5, 3.93), "attn (N, H)", "$d\\mathrm{attn}$"),
-    (((6.4, 3.17), (6.4, 1.98)), False, (6.5, 2.35), "", "$da$"),
-    (((6.4, 0.22), (6.4, 0.75)), False, (6.55, 0.32), "(N, D)", "$dx$"),
-    (((6.4, 1.21), (6.4, 1.52)), False, (6.5, 1.36), "", "$da$"),
-    (((6.65, 1.75), (7.85, 1.75)), False, (6.75, 2.0), "$a$ (N, 4H)", "$da$"),
-    (((1.35, 2.75), (8.5, 2.75), (8.5, 2.3)), False, (2.9, 2.97), "memory", "$dc \\odot f$"),
-    (((9.75, 1.75), (11.2, 1.75)), True, (10.45, 2.0), "(N, H)", "$dh_{next}$"),
-    (((9.1, 2.3), (9.1, 2.75), (11.2, 2.75)), False, (10.45, 3.0), "(N, H)", "$dc_{next}$"),
+    # corners, number of the way to the past, where the text stands, what flows forwards, what back
+    (((1.45, 1.75), (3.65, 1.75)), "1", (2.3, 1.47), "(N, H)", "$da\\,W_h^T$"),
+    (((1.45, 4.7), (3.05, 4.7)), "2", (2.3, 4.98), "query", ""),
+    (((1.45, 2.75), (8.8, 2.75), (8.8, 2.3)), "3", (2.3, 3.0), "memory", "$dc \\odot f$"),
+    (((4.55, 1.75), (6.45, 1.75)), "", (5.4, 2.0), "", "$da$"),
+    (((5.3, 6.2), (5.3, 5.65), (4.1, 5.65), (4.1, 5.18)), "", (4.2, 5.4), "keys", "as keys"),
+    (((5.3, 5.65), (6.7, 5.65), (6.7, 5.18)), "", (6.8, 5.4), "values", "as values"),
+    (((5.15, 4.7), (5.95, 4.7)), "", (5.18, 4.97), "$\\alpha$ (N, P)", "$d\\alpha$"),
+    (((6.7, 4.22), (6.7, 3.83)), "", (6.8, 4.03), "attn (N, H)", "$d\\mathrm{attn}$"),
+    (((6.7, 3.27), (6.7, 1.98)), "", (6.8, 2.35), "", "$da$"),
+    (((6.7, 0.22), (6.7, 0.75)), "", (6.85, 0.32), "(N, D)", "$dx$"),
+    (((6.7, 1.21), (6.7, 1.52)), "", (6.8, 1.36), "", "$da$"),
+    (((6.95, 1.75), (8.15, 1.75)), "", (7.05, 2.0), "$a$ (N, 4H)", "$da$"),
+    (((10.05, 1.75), (11.4, 1.75)), "", (10.72, 2.0), "(N, H)", "$dh_{next}$"),
+    (((9.4, 2.3), (9.4, 2.75), (11.4, 2.75)), "", (10.72, 3.0), "(N, H)", "$dc_{next}$"),
 ]
 
 
-def attention_maps(pictures, captions, labels=None, boxes=None, columns=7):
+def attention_maps(pictures, captions, labels=None, boxes=None, columns=5):
     """Show where a model looked: one panel per word over the picture, on one shared scale.
-
-    A map is as coarse as its grid; it is drawn smoothly, by bicubic interpolation.
 
     Inputs:
         pictures: for each caption its picture, an array (S, S, 3) or a square PIL image; the
@@ -85,43 +87,43 @@ def attention_maps(pictures, captions, labels=None, boxes=None, columns=7):
     Returns: matplotlib Figure
     """
     use_style()
-    panels = columns - 1  # beside the picture, or below it
-    lines = [max(1, -(-len(caption.words) // panels)) for caption in captions]
+    lines = [-(-(len(caption.words) + 1) // columns) for caption in captions]
     figure, grid = plt.subplots(
-        sum(lines), columns, figsize=(1.06 * columns + 0.7, 1.24 * sum(lines) + 0.1), squeeze=False
+        sum(lines), columns, figsize=(1.35 * columns + 0.8, 1.58 * sum(lines)), squeeze=False
     )
     for axes in grid.flat:
         axes.axis("off")
     # one scale for all of them; the map of <END> counts only where there is no other
     top = max(caption.alpha[: len(caption.words) or 1].max() for caption in captions)
-    scale = ScalarMappable(Normalize(0, top), MAP_COLORS)
+    scale = ScalarMappable(PowerNorm(0.6, 0, top), MAP_COLORS)  # small weights show, too
     first = 0
     for k, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
-        block = grid[first : first + lines[k]]
+        panels = grid[first : first + lines[k]].flat
         first += lines[k]
-        block[0, 0].imshow(picture)
-        block[0, 0].set_title(labels[k] if labels else "", fontsize=9)
+        panels[0].imshow(picture)
+        panels[0].set_title(labels[k] if labels else "the picture", fontsize=11)
         for t, word in enumerate(caption.words):
-            axes = block[t // panels, 1 + t % panels]
+            axes = panels[t + 1]
             _draw_map(axes, picture, caption.alpha[t], scale)
-            axes.set_title(word, fontsize=9)
+            axes.set_title(word, fontsize=11)
             for box in (boxes[k] if boxes else {}).get(t, ()):
-                axes.add_patch(Rectangle(box[:2], *box[2:], fill=False, edgecolor=COLORS["blue"]))
+                axes.add_patch(Rectangle(box[:2], *box[2:], fill=False, edgecolor=COLORS["blue"],
+                                         linewidth=1.8))  # fmt: skip
             if boxes and t in boxes[k]:
                 axes.plot(*_peak(caption.alpha[t], len(np.asarray(picture))), "o", color="white",
-                          markeredgecolor=COLORS["blue"], markersize=5)  # fmt: skip
-    bar = figure.colorbar(scale, ax=grid[:, -1], fraction=0.12, aspect=14)
-    bar.set_label("attention weight", fontsize=9)
+                          markeredgecolor=COLORS["blue"], markersize=7)  # fmt: skip
+    bar = figure.colorbar(scale, ax=grid[:, -1], fraction=0.08, aspect=22)
+    bar.set_label("attention weight of a position")
     return figure
 
 
 def _draw_map(axes, picture, alpha, scale):
-    """Lay a map (P,) over a grey copy of its picture."""
+    """Lay a map (P,) over a grey copy of its picture, a square for each position."""
     grey = np.asarray(picture, dtype=float)[..., :3].mean(-1)  # (S, S)
     size, side = len(grey), round(len(alpha) ** 0.5)
     axes.imshow(grey, cmap="gray", vmin=-120, vmax=265)  # pale, so that the map stands out
     axes.imshow(
-        alpha.reshape(side, side), norm=scale.norm, cmap=scale.cmap, interpolation="bicubic",
+        alpha.reshape(side, side), norm=scale.norm, cmap=scale.cmap, interpolation="nearest",
         extent=(0, size, size, 0),
     )  # fmt: skip
 
@@ -151,97 +153,56 @@ def largest_weight(sizes, curves):
     return figure
 
 
-def attention_entropy(means, counts, positions):
-    """Draw how spread the maps are at each step, as a mean over captions.
+def query_length(lengths, weights, shown):
+    """Draw attention weights against the length of the query, and as bars at one length.
 
     Inputs:
-        means: entropy in nats, (T,)
-        counts: how many captions each mean is made of, (T,); fewer than ten are left out
-        positions: P, for the entropy of an even map
+        lengths: of the query, (L,), in rising order
+        weights: of each position at each of them, (L, P)
+        shown: which of the lengths the bars show, an index
     Returns: matplotlib Figure
     """
     use_style()
-    figure, axes = plt.subplots(figsize=(6, 3))
-    steps = np.arange(1, len(means) + 1)[counts >= 10]
-    axes.plot(steps, means[counts >= 10], marker="o", label="mean over captions")
-    axes.axhline(np.log(positions), color=GREY, linestyle="--", label=f"even map, log {positions}")
-    axes.set(title="How spread the maps are", xlabel="word of the caption",
-             ylabel="entropy (nats)", ylim=(0, 1.1 * np.log(positions)))  # fmt: skip
-    axes.locator_params("x", integer=True)
-    axes.legend(loc="lower right")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.1), width_ratios=(1.6, 1))
+    colors = plt.get_cmap("viridis")(np.linspace(0, 0.9, weights.shape[1]))
+    for position, color in enumerate(colors):
+        left.plot(lengths, weights[:, position], color=color)
+    left.axvline(lengths[shown], color=GREY, linestyle="--")
+    left.set(title="Eight positions, one direction of the query", xlabel="length of the query",
+             ylabel="attention weight", ylim=(0, 1.03), xlim=(lengths[0], lengths[-1]))  # fmt: skip
+    places = np.arange(1, weights.shape[1] + 1)
+    right.bar(places, weights[shown], color=colors)
+    right.set(title=f"At length {lengths[shown]:g}", xlabel="position", ylim=(0, 1.03))
+    right.set_xticks(places)
+    right.grid(visible=False, axis="x")
     return figure
 
 
-def pointing_accuracy(scores, by_category):
-    """Draw the share of words whose map points at what they name, beside the baselines.
+def seed_scores(results, metrics=("BLEU-4", "CIDEr-D")):
+    """Draw what several models reach, one panel per metric, one dot per seed.
 
     Inputs:
-        scores: dict from a bar's name to a share in [0, 1]
-        by_category: dict from a category to the shares of words hit, by attention and by chance
-    Returns: matplotlib Figure
-    """
-    use_style()
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 4.2), width_ratios=(1, 1.5))
-    names = [textwrap.fill(name, 12) for name in scores]
-    colors = (COLORS["blue"], "#999999", "#cccccc")
-    bars = left.bar(range(len(scores)), scores.values(), color=colors)
-    left.bar_label(bars, [f"{share:.2f}" for share in scores.values()])
-    left.set_xticks(range(len(scores)), names)
-    left.set(title="All words", ylabel="share of words hit", ylim=(0, 1.05))
-    left.grid(visible=False, axis="x")
-    order = sorted(by_category, key=lambda name: by_category[name][0])
-    right.barh(order, [by_category[name][0] for name in order], color=COLORS["blue"],
-               label="map of the word")  # fmt: skip
-    right.plot([by_category[name][1] for name in order], order, "|", color=COLORS["black"],
-               markersize=11, markeredgewidth=2, label="chance")  # fmt: skip
-    right.set(title="By what the word names", xlabel="share of words hit", xlim=(0, 1.05))
-    right.tick_params(axis="y", labelsize=8.5)
-    right.grid(visible=False, axis="y")
-    right.legend(loc="lower right")
-    return figure
-
-
-def pointing_by_offset(offsets, shares, chance):
-    """Draw how often the map of an earlier or later word points at what a word names.
-
-    Inputs:
-        offsets: steps from the word to the map, in rising order; 0 is the word's own map
-        shares: share of hits at each offset, in [0, 1]
-        chance: share of hits of a cell drawn at random
-    Returns: matplotlib Figure
-    """
-    use_style()
-    figure, axes = plt.subplots(figsize=(6, 3))
-    axes.plot(offsets, shares, marker="o", label="most attended cell")
-    axes.axhline(chance, color=GREY, linestyle="--", label="chance")
-    axes.set_xticks(offsets, [f"{o:+d}" if o else "the word's own" for o in offsets])
-    axes.set(title="Maps before and after a word", xlabel="whose map (words from the word)",
-             ylabel="share of words hit", ylim=(0, 1.03))  # fmt: skip
-    axes.legend(loc="upper left")
-    return figure
-
-
-def cell_scores(scores, metrics=("BLEU-4", "CIDEr-D")):
-    """Draw scores of several models side by side, one panel per metric, one group per model.
-
-    Inputs:
-        scores: dict from a model's name to a dict from a way of decoding to a dict of scores
+        results: dict from a model's name to a list with, for each seed, a dict from a way of
+            decoding to a dict of scores
         metrics: keys of the latter
     Returns: matplotlib Figure
     """
     use_style()
-    figure, row = plt.subplots(1, len(metrics), figsize=(8.4, 3.2))
-    decodings = list(next(iter(scores.values())))
-    width = 0.8 / len(decodings)
-    for axes, metric in zip(row, metrics, strict=True):
-        for k, (decoding, color) in enumerate(zip(decodings, ("sky", "blue"), strict=False)):
-            heights = [model[decoding][metric] for model in scores.values()]
-            places = np.arange(len(scores)) + (k - (len(decodings) - 1) / 2) * width
-            bars = axes.bar(places, heights, 0.92 * width, color=COLORS[color], label=decoding)
-            axes.bar_label(bars, [f"{height:.2f}" for height in heights], fontsize=8.5)
-        axes.set_xticks(range(len(scores)), scores)
-        axes.set(title=metric, ylabel=f"{metric} ({'0 to 10' if 'CIDEr' in metric else '0 to 1'})")
-        axes.margins(y=0.3)  # room for the legend
+    figure, grid = plt.subplots(1, len(metrics), figsize=(8.6, 3.4), squeeze=False)
+    for axes, metric in zip(grid[0], metrics, strict=True):
+        for place, seeds in enumerate(results.values()):
+            for k, (name, marker) in enumerate(zip(seeds[0], "os", strict=False)):
+                values = [seed[name][metric] for seed in seeds]
+                x = place + 0.3 * k - 0.15
+                color = COLORS["sky" if k == 0 else "blue"]
+                axes.plot([x] * len(values), values, marker, color=color, markersize=6,
+                          label=None if place else name)  # fmt: skip
+                axes.hlines(np.mean(values), x - 0.12, x + 0.12, color=COLORS["black"])
+        axes.set_xticks(range(len(results)), [textwrap.fill(name, 14) for name in results])
+        unit = "0 to 10" if "CIDEr" in metric else "0 to 1"
+        axes.set(title=f"{metric}, held-out scenes", ylabel=f"{metric} ({unit})",
+                 xlim=(-0.5, len(results) - 0.5))  # fmt: skip
+        axes.margins(y=0.15)
         axes.grid(visible=False, axis="x")
-    row[0].legend(loc="upper left", ncols=2)
+    grid[0, 0].legend(loc="upper left", fontsize=9)
     return figure
