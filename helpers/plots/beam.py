@@ -23,7 +23,7 @@ def beam_tree(tree, width):
             for word, probability in tree[beginning].items()
         })  # fmt: skip
         candidates = [x for x in levels[-1] if x.rpartition(" ")[0] in kept[-1]]
-        kept.append(heapq.nlargest(width, candidates, levels[-1].get))
+        kept.append(heapq.nlargest(width, candidates, levels[-1].__getitem__))
     height = 1.15 * len(levels[-1])
     title = f"Beam search, width {width}: blue is kept, grey is dropped"
     axes = _canvas(title, (7.6, 0.55 * height), 4.2 * len(levels) - 2, height)
