@@ -49,27 +49,28 @@ outputs: $(INSTALLED)  ## execute the notebooks, store their outputs and README'
 		$(NOTEBOOKS)  # what was printed in pieces, and no state of sliders
 	$(RUN) tools.readme_pictures
 
-DATA ?= data/flickr8k
-SHIPPED ?= flickr8k-attn
+DATA ?= data/flickr8k data/everyday
+SHIPPED ?= photographs-attn
 RUNS := runs/$(SHIPPED)
 LEARN = OMP_NUM_THREADS=1 $(RUN) helpers
-FROM = --data $(DATA) --batch-size 160 --max-words 20 --resume
-CAPTIONER = $(FROM) --averaging 0.998 --precision bf16 --patience 8
-EVALUATE = $(RUN) helpers evaluate --data $(DATA) --model $(RUNS)/reward/best
+FROM = --data $(DATA) --aside 100 --per-image 5 --batch-size 160 --max-words 20 --resume
+CAPTIONER = $(FROM) --averaging 0.998 --patience 8
+EVALUATE = $(RUN) helpers evaluate --model $(RUNS)/reward/best --aside 100
 
-pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained DATA=folder
+pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained DATA="A B"
 	$(LEARN) finetune $(FROM) --backbone efficientnet_lite2 --image-size 288 \
 		--views 4 --out $(RUNS)/encoder
 	$(LEARN) train $(CAPTIONER) --cell attn --backbone efficientnet_lite2 --image-size 288 \
 		--tuned $(RUNS)/encoder/encoder.safetensors --dropout 0.4 --learning-rate 1.5e-3 \
-		--epochs 8 --out $(RUNS)/words
+		--epochs 6 --out $(RUNS)/words
 	$(LEARN) train $(CAPTIONER) --start $(RUNS)/words/best --samples 5 --learning-rate 1.3e-4 \
-		--clip-norm 1 --epochs 8 --mirrored --out $(RUNS)/reward
-	$(LEARN) guide --data $(DATA) --model $(RUNS)/reward/best
-	$(EVALUATE) --json $(RUNS)/greedy.json
-	$(EVALUATE) --beam 5 --json $(RUNS)/beam5.json
+		--clip-norm 1 --epochs 5 --mirrored --out $(RUNS)/reward
+	$(LEARN) guide --data $(DATA) --aside 100 --model $(RUNS)/reward/best
+	$(EVALUATE) --data $(firstword $(DATA)) --beam 1 --json $(RUNS)/greedy.json
+	$(EVALUATE) --data $(firstword $(DATA)) --beam 5 --json $(RUNS)/beam5.json
+	$(EVALUATE) --data $(lastword $(DATA)) --beam 5 --json $(RUNS)/aside5.json
 	mkdir -p pretrained/$(SHIPPED)
-	cp $(RUNS)/reward/best/* $(RUNS)/greedy.json $(RUNS)/beam5.json pretrained/$(SHIPPED)/
+	cp $(RUNS)/reward/best/* $(RUNS)/*.json pretrained/$(SHIPPED)/
 
 badges: $(INSTALLED)  ## let Colab open the notebooks: make badges REPO=owner/name
 	@$(RUN) tools.badges $(REPO)

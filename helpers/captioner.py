@@ -33,7 +33,8 @@ class CaptioningRNN(nn.Module):
         feature_dim: C, size of an image feature
         wordvec_dim: E, size of a word vector
         hidden_dim: H, size of the hidden state
-        dropout: probability of dropping an entry of features, word vectors and hidden states
+        dropout: probability of dropping a channel of a picture's features, at all positions
+            alike, and an entry of word vectors and hidden states
     Raises: ValueError for an unknown cell type.
     """
 
@@ -91,7 +92,7 @@ class CaptioningRNN(nn.Module):
             self.score.b[decoding.FORBIDDEN] = NEVER
 
     def drop(self, features):
-        """Replace entries of features by their channel's mean, as dropout does in training.
+        """Replace some of an image's channels by their mean, as dropout does in training.
 
         Self-critical training does so once for a step: all captions of an image are said of what
         is left of it, and learned from that.
@@ -100,7 +101,8 @@ class CaptioningRNN(nn.Module):
         Returns: features of the same shape, those that are left scaled up
         """
         deviations = features - self.feature_mean
-        return self.feature_mean + nn.functional.dropout(deviations, self.sizes["dropout"])
+        kept = nn.functional.dropout(_one_per_channel(features), self.sizes["dropout"])
+        return self.feature_mean + deviations * kept
 
     def forward(self, features, captions, label_smoothing=0.0, weights=None):
         """Return the loss of predicting each word of the captions from the words before it.
@@ -172,7 +174,14 @@ class CaptioningRNN(nn.Module):
                 f"C = {self.sizes['feature_dim']}, not {tuple(features.shape)}"
             )
         features = features.to(self.feature_mean.dtype)
-        features = self.dropout((features - self.feature_mean) / self.feature_std)
+        features = (features - self.feature_mean) / self.feature_std
+        # dropped one by one, positions would be noisy each, and a map would do best to be even
+        features = features * self.dropout(_one_per_channel(features))
         if wanted == 3:
             return self.project(features)
         return self.project(features[:, None])[:, 0]
+
+
+def _one_per_channel(features):
+    """Return ones for the channels of features (I, C) or (I, P, C): (I, C) or (I, 1, C)."""
+    return torch.ones_like(features[:, :1] if features.ndim == 3 else features)

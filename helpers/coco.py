@@ -144,31 +144,41 @@ class CaptionedImages:
 
 
 def load_captions(
-    source: str | os.PathLike, split: str, format: str | None = None, strict: bool = False
+    source: Any, split: str, format: str | None = None, strict: bool = False, aside: int = 0
 ) -> CaptionedImages:
-    """Open one split of a data set of captioned images.
+    """Open one split of a data set of captioned images, or of several as if they were one.
 
     Inputs:
         source: "scenes" for the built-in data set (drawn on first use), or the path of a folder,
             of a zip archive, or of a folder that holds the zip archives, or of EECS 498's
-            coco.pt; nothing is unpacked
+            coco.pt; nothing is unpacked. Or a list of several of these
         split: "train", "val" (also "dev"), "test" or "restval"
         format: a key of `formats.FORMATS`, to say what it is; None to look
         strict: refuse a data set with missing image files, images without captions or blank
             captions, instead of leaving those out and counting them
+        aside: how many pictures to take out of the training split, and to give as "val", where a
+            data set has no such split
     Returns: CaptionedImages
     Raises: ValueError for a split or a format that there is not; DataError naming the file and
         the remedy
     """
+    if isinstance(source, (list, tuple)):
+        parts = [load_captions(each, split, format, strict, aside) for each in source]
+        return parts[0] if len(parts) == 1 else _join(parts)
     split = "val" if split == "dev" else split
     if split not in SPLITS:
         raise ValueError(f"split: expected one of {', '.join(SPLITS)}, got {split!r}")
     archive, kind = find_data(source, format)
     splits = FORMATS[kind].splits(archive)
-    if split not in splits:
+    divided = aside > 0 and "val" not in splits and split in ("train", "val")
+    if ("train" if divided else split) not in splits:
         there = ", ".join(splits)
         raise DataError(f"{archive.path}: no split '{split}' of {kind} here; there is {there}")
-    data = read_split(archive, kind, split)
+    data = read_split(archive, kind, "train" if divided else split)
+    if divided:
+        kept = _keep_aside(data, aside)
+        data = data.subset(kept if split == "val" else sorted(set(range(len(data))) - set(kept)))
+        data.split = split
     if source == "scenes":
         data.name = source
     if strict and data.left_out():
@@ -216,6 +226,57 @@ def read_split(archive: Archive, kind: str, split: str) -> CaptionedImages:
     return CaptionedImages(
         kind, split, content.records, pictures, instances, content.vocabulary, content.features
     )
+
+
+def _keep_aside(data: CaptionedImages, count: int) -> list[int]:
+    """Choose pictures of a training split, evenly spread over those with five captions or more.
+
+    Where there are too few of these, they are spread over all. The choice is the same each time.
+    """
+    if count >= len(data):
+        raise DataError(f"{data}: of these, {count:,} cannot be kept aside; choose fewer")
+    well_described = [i for i, several in enumerate(data.captions) if len(several) >= 5]
+    choice = np.arange(len(data)) if len(well_described) < count else np.array(well_described)
+    return choice[np.linspace(0, len(choice) - 1, count).round().astype(int)].tolist()
+
+
+class _Sources:
+    """The pictures and objects of several data sets; "1/a.jpg" is a.jpg of the second one."""
+
+    def __init__(self, parts: list[CaptionedImages]) -> None:
+        self._parts = parts
+
+    def image(self, name: str) -> Image.Image:
+        number, _, file = name.partition("/")
+        return self._parts[int(number)]._pictures.image(file)
+
+    def fingerprint(self, name: str) -> str:
+        number, _, file = name.partition("/")
+        return self._parts[int(number)]._pictures.fingerprint(file)
+
+    @property
+    def boxes(self) -> dict:
+        return {
+            f"{number}/{image_id}": boxes
+            for number, part in enumerate(self._parts)
+            for image_id, boxes in zip(part.ids, part.boxes or [[]] * len(part), strict=True)
+        }
+
+
+def _join(parts: list[CaptionedImages]) -> CaptionedImages:
+    """Make one data set of several; ids and files begin with the number of their own."""
+    sources = _Sources(parts)
+    instances: Any = sources if any(part._instances for part in parts) else None
+    name = "+".join(part.name for part in parts)
+    joined = CaptionedImages(name, parts[0].split, [], sources, instances)
+    for number, part in enumerate(parts):
+        joined.ids += [f"{number}/{image_id}" for image_id in part.ids]
+        joined.files += [f"{number}/{file}" for file in part.files]
+        joined.captions += part.captions
+        joined.missing += part.missing
+        joined.uncaptioned += part.uncaptioned
+        joined.blank += part.blank
+    return joined
 
 
 def _draw_scenes() -> Path:

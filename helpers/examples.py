@@ -15,12 +15,18 @@ class CaptionExamples(torch.utils.data.Dataset):
         captions: for each image a list of captions (text)
         vocabulary: Vocabulary
         max_words: longer captions are cut
+        per_image: take so many captions of each image, of more the first, fewer several times, so
+            that each image weighs the same; None for all of them once
     Raises: ValueError when the numbers of images differ
     """
 
-    def __init__(self, features, captions, vocabulary, max_words=25):
+    def __init__(self, features, captions, vocabulary, max_words=25, per_image=None):
         if len(features) != len(captions):
             raise ValueError(f"{len(features)} rows of features for {len(captions)} images")
+        if per_image:
+            captions = [
+                [several[k % len(several)] for k in range(per_image)] for several in captions
+            ]
         self.features = features
         self.rows = np.repeat(np.arange(len(captions)), [len(several) for several in captions])
         self.ids = [vocabulary.encode(c, max_words + 2) for several in captions for c in several]

@@ -48,6 +48,27 @@ def cell_centres(positions, size):
     return np.stack([x.ravel(), y.ravel()], axis=1)
 
 
+def boxes_in_square(things, image_size, size):
+    """Put boxes of a picture into the square that an encoder sees of it, cut off at its sides.
+
+    Inputs:
+        things: list of (category, x, y, width, height), in pixels of the picture
+        image_size: width and height of the picture
+        size: side of the square, in pixels: the picture's central square, scaled
+    Returns: list of the same form, without what lies outside
+    """
+    width, height = image_size
+    scale = size / min(width, height)
+    left, top = (width - min(image_size)) / 2, (height - min(image_size)) / 2
+    inside = []
+    for category, x, y, w, h in things:
+        xs = [min(max((edge - left) * scale, 0), size) for edge in (x, x + w)]
+        ys = [min(max((edge - top) * scale, 0), size) for edge in (y, y + h)]
+        if xs[0] < xs[1] and ys[0] < ys[1]:
+            inside.append((category, xs[0], ys[0], xs[1] - xs[0], ys[1] - ys[0]))
+    return inside
+
+
 def cells_in_boxes(positions, boxes, size):
     """Tell which cells have their centre in at least one box.
 

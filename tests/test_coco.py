@@ -147,6 +147,58 @@ def test_wrong_arguments_are_named(tmp_path, options, reason):
         load_captions(tmp_path, **options)
 
 
+# Several sources
+
+
+def test_several_sources_are_one_data_set(tmp_path):
+    flickr = flickr8k_folder(tmp_path / "flickr")
+    coco_set = write_files(
+        tmp_path / "coco",
+        layouts.coco() | {"train2017/000000000001.jpg": layouts.jpeg(size=(9, 9))},
+    )
+    parts = [load_captions(source, "train") for source in (flickr, coco_set)]
+    data = load_captions([flickr, coco_set], "train")
+    assert (data.name, data.split, len(data)) == ("flickr8k+coco2017", "train", 5)
+    assert data.captions == parts[0].captions + parts[1].captions
+    assert data.ids[0] == "0/0_ab.jpg" and data.ids[2:] == ["1/0", "1/1", "1/2"]
+    assert data.image(3).size == (9, 9) and data.image(1).size == (8, 6)
+    assert data.fingerprint(3) == parts[1].fingerprint(1)
+    assert data.boxes == [[], [], *parts[1].boxes] and data.boxes[2]
+    assert data.subset([3]).image(0).size == (9, 9)
+    assert pickle.loads(pickle.dumps(data)).image(3).size == (9, 9)
+    assert load_captions([flickr, flickr], "val").ids == ["0/2_ab.jpg", "1/2_ab.jpg"]
+    assert load_captions([flickr], "val").ids == ["2_ab.jpg"]
+    assert load_captions([flickr, flickr], "val").boxes is None
+    with pytest.raises(DataError, match="no split 'val' of coco2017 here; there is train"):
+        load_captions([flickr, coco_set], "val")
+
+
+def test_what_several_sources_lack_is_counted(tmp_path):
+    flickr8k_folder(tmp_path)
+    (tmp_path / "Flicker8k_Dataset" / "0_ab.jpg").unlink()
+    data = load_captions([tmp_path, tmp_path], "train")
+    assert data.missing == ["0_ab.jpg"] * 2 and len(data) == 2
+
+
+def test_some_pictures_are_kept_aside_where_no_split_is_for_choosing(tmp_path):
+    content = layouts.coco_captions(12)
+    content["annotations"] = [
+        each for each in content["annotations"] if each["image_id"] % 3 or each["id"] % 10 < 2
+    ]  # every third picture has two captions, the others have five
+    folder = tmp_path / "coco"
+    write_files(folder, layouts.coco_images(12) | {"captions_train2017.json": content})
+    train, val = (load_captions(folder, split, aside=4) for split in ("train", "val"))
+    assert val.ids == [1, 4, 8, 11] and (train.split, val.split) == ("train", "val")
+    assert train.ids == [0, 2, 3, 5, 6, 7, 9, 10]
+    assert load_captions(folder, "val", aside=10).ids == [0, 1, 2, 4, 5, 6, 7, 9, 10, 11]
+    assert len(load_captions(folder, "train")) == 12
+    flickr = flickr8k_folder(tmp_path / "flickr")  # has such a split: nothing to keep aside
+    assert load_captions([flickr, folder], "val", aside=4).ids[0] == "0/2_ab.jpg"
+    assert len(load_captions(flickr, "train", aside=1)) == 2
+    with pytest.raises(DataError, match="12 cannot be kept aside; choose fewer"):
+        load_captions(folder, "val", aside=12)
+
+
 # What one can do with the data
 
 

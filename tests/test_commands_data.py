@@ -21,6 +21,17 @@ def test_what_a_data_set_holds(tmp_path, capsys):
     assert "train: Flicker8k_Dataset/0_ab.jpg A dog number 0 runs ." in printed
 
 
+def test_several_data_sets_share_a_vocabulary(tmp_path, capsys):
+    first = write_zip(tmp_path / "a.zip", layouts.coco(count=1))
+    second = write_zip(tmp_path / "b.zip", layouts.flickr8k_images(2) | layouts.flickr8k_text(2))
+    printed = run(capsys, first, second, "--min-count", "2")
+    assert f"{first}: coco2017" in printed and f"{second}: flickr8k" in printed
+    # "0" to "4" stand once in each of the two, and so twice in all
+    assert "vocabulary: 13 words at a minimum count of 2" in printed
+    assert "vocabulary: 8 words at a minimum count of 2" in run(capsys, first, "--min-count", "2")
+    assert printed.count("vocabulary") == 1
+
+
 def test_options(tmp_path, capsys):
     write_files(tmp_path, layouts.coco("train2014") | layouts.coco("train2017"))
     options = ["--format", "coco2014", "--min-count", "1", "--examples", "1"]

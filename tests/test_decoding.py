@@ -111,6 +111,39 @@ def test_no_ngram_repeats():
                 assert len(ngrams) == len(set(ngrams))
 
 
+def test_a_finished_caption_ends_as_people_end_theirs():
+    vocabulary = Vocabulary(["a", "and", "white", "dog"])
+    model, ids = _Alternating(vocabulary), vocabulary.word_to_idx
+    features = torch.zeros(2, 1)
+    ((first, *_), _) = beam(model, features, 2, max_length=8)
+    assert first.words == ["white", "and", "white", "and"]  # as likely as can be
+    for captions in beam(model, features, 3, max_length=8, finish=True):
+        for caption in captions:
+            assert caption.ids[-1] != END or caption.words[-1] == "dog"
+            triples = zip(caption.ids, caption.ids[1:], caption.ids[2:], strict=False)
+            assert not any(x == z and y == ids["and"] for x, y, z in triples)
+
+
+class _Alternating:
+    """A model that says "white and white and", and then ends."""
+
+    def __init__(self, vocabulary):
+        self.vocabulary = vocabulary
+
+    def start(self, features):
+        return (torch.zeros(len(features), 1),), None
+
+    def step(self, words, state, A=None):
+        (t,) = state
+        ids = self.vocabulary.word_to_idx
+        scores = torch.zeros(len(words), len(self.vocabulary))
+        likely = torch.where(words == ids["white"], ids["and"], ids["white"])
+        likely[t[:, 0] >= 4] = END
+        scores.scatter_(1, likely[:, None], 9.0)
+        scores[:, ids["dog"]] = 5.0
+        return scores, (t + 1,), None
+
+
 def test_length_penalty_favours_long_captions():
     model, features = small_model(scale=1.0), small_features(32)
     with torch.no_grad():

@@ -9,10 +9,11 @@ from safetensors.torch import save_file
 
 from helpers.captioner import CaptioningRNN
 from helpers.coco import load_captions
-from helpers.decoding import best
+from helpers.decoding import Caption, best
 from helpers.encoder import ImageEncoder
 from helpers.features import encode_images
 from helpers.files import DataError, read_json
+from helpers.grounding import boxes_in_square, pointing_game, pointing_scores
 from helpers.images import open_image
 from helpers.metrics import score_captions
 from helpers.photographs import photograph_path
@@ -152,8 +153,9 @@ def test_weights_that_the_user_named_are_found_again(tmp_path, saved):
 
 
 @pytest.mark.parametrize("file", ["greedy.json", "beam5.json"])
-def test_the_card_has_the_scores_beside_it(file):
-    folder = PRETRAINED / DEFAULT
+@pytest.mark.parametrize("model", [DEFAULT, "photographs-attn"])
+def test_the_card_has_the_scores_beside_it(model, file):
+    folder = PRETRAINED / model
     card, scores = (folder / "README.md").read_text(encoding="utf-8"), read_json(folder / file)
     (head,) = re.findall(r"^\| decoding \| (.*) \|$", card, re.MULTILINE)
     (row,) = re.findall(rf"^\| {scores['decoding']} \| (.*) \|$", card, re.MULTILINE)
@@ -209,3 +211,141 @@ def test_what_the_card_says_of_its_words():
     ]
     assert f"{len({word for c in captions for word in c})} different words in its 1,000" in card
     assert f"captions of {sum(map(len, captions)) / len(captions):.1f} words" in card
+
+
+EVERYDAY = "photographs-attn"
+NAMES = """
+person: person man woman boy girl child kid people men women boys girls children kids lady guy
+  player skier surfer snowboarder skateboarder crowd group rider baby toddler adult biker
+  bicyclist
+bicycle: bicycle bike bicycles bikes
+car: car cars vehicle
+motorcycle: motorcycle motorcycles motorbike
+airplane: airplane plane planes jet airplanes
+bus: bus buses
+train: train trains
+truck: truck trucks
+boat: boat boats canoe ship
+bench: bench
+bird: bird birds
+cat: cat cats kitten
+dog: dog dogs puppy
+horse: horse horses
+sheep: sheep
+cow: cow cows
+elephant: elephant elephants
+bear: bear bears
+zebra: zebra zebras
+giraffe: giraffe giraffes
+umbrella: umbrella umbrellas
+frisbee: frisbee
+skis: skis ski
+snowboard: snowboard
+sports ball: ball
+kite: kite kites
+skateboard: skateboard
+surfboard: surfboard surfboards
+tennis racket: racket racquet
+bottle: bottle
+wine glass: glass
+cup: cup
+bowl: bowl
+banana: banana bananas
+apple: apple apples
+sandwich: sandwich
+orange: oranges
+pizza: pizza
+donut: donut donuts
+cake: cake
+chair: chair chairs
+couch: couch sofa
+potted plant: plant plants
+bed: bed
+dining table: table desk
+toilet: toilet
+tv: television tv
+laptop: laptop
+keyboard: keyboard
+cell phone: phone
+microwave: microwave
+oven: oven stove
+sink: sink
+refrigerator: refrigerator
+book: books book
+clock: clock
+vase: vase
+teddy bear: teddy
+broccoli: broccoli
+stop sign: sign
+fire hydrant: hydrant
+toothbrush: toothbrush
+backpack: backpack
+suitcase: suitcase luggage
+"""  # COCO's categories and words for them
+CATEGORY_OF_WORD = {
+    word: category
+    for category, words in (
+        line.split(": ") for line in NAMES.replace("\n  ", " ").split("\n") if line
+    )
+    for word in words.split()
+}
+
+
+def told(pattern, *computed):
+    """Compare the card's figures; on other machines rounding may change a caption or two."""
+    card = " ".join((PRETRAINED / EVERYDAY / "README.md").read_text(encoding="utf-8").split())
+    figures = re.search(pattern, card)
+    assert figures, pattern
+    for figure, value in zip(figures.groups(), computed, strict=True):
+        tolerance = 0.015 if "." in figure else 2
+        assert float(figure) == pytest.approx(value, abs=tolerance), (pattern, computed)
+
+
+SHARE = r"(0\.\d+)"
+
+
+@pytest.fixture(scope="module")
+def coco_80(shared):
+    """COCO's photographs, with the shipped captioner's captions of a beam of 5."""
+    coco = load_captions(shared / "coco_mini" / "coco_mini_train2017.zip", "train")
+    captioner = load_captioner(EVERYDAY)
+    images = [coco.image(i) for i in range(len(coco))]
+    return coco, captioner, images, encode_images(captioner.encoder, images)
+
+
+def test_what_the_card_says_of_cocos_photographs(coco_80):
+    coco, captioner, images, features = coco_80
+    guided = best(captioner.decoder(images), features, 5)
+    scores = score_captions(coco.captions, [caption.text for caption in guided])
+    four, cider = scores["BLEU-4"], scores["CIDEr-D"]
+    row = rf"\(train2017\) (?:\| \S+ ){{3}}\| {SHARE} (?:\| \S+ ){{2}}\| {SHARE} \|"
+    told(row, four, cider)
+    alone = best(captioner.model, features, 5)
+    scores = score_captions(coco.captions, [caption.text for caption in alone])
+    told(rf"ithout the guide their CIDEr-D is {SHARE}", scores["CIDEr-D"])
+
+
+def test_what_the_card_says_of_where_words_are_found(coco_80):
+    coco, captioner, images, features = coco_80
+    size = captioner.encoder.image_size
+    boxes = [boxes_in_square(coco.boxes[i], images[i].size, size) for i in range(len(coco))]
+    maps, things = [], []
+    for i, captions in enumerate(coco.captions):
+        words = [word for text in captions for word in tokenize(text)]
+        words = [word for word in words if word in captioner.finder.rows]
+        alpha = captioner.finder.maps(features[i], words)
+        maps.append(Caption("", words, [0] * len(words), 0.0, alpha))
+        things.append(boxes[i])
+    points = pointing_game(maps, things, CATEGORY_OF_WORD, size)
+    scores = pointing_scores(points)
+    pattern = (
+        rf"the 80, (\d+) nouns .* for {SHARE} of them, .* for {SHARE}, .* by chance for {SHARE}"
+    )
+    told(pattern, len(points), *scores.values())
+
+
+def test_people_on_the_card():
+    card = (PRETRAINED / EVERYDAY / "README.md").read_text(encoding="utf-8")
+    guide = load_captioner(EVERYDAY).guide
+    assert f"They do for {100 * guide.people.mean:.0f} %" in card
+    assert f"{len(guide.vocabulary) - guide.V} nouns are added" in card

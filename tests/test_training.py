@@ -241,6 +241,15 @@ def test_captions_of_one_image_share_its_features_in_a_batch():
         )
 
 
+def test_each_image_can_have_the_same_number_of_captions():
+    captions = [["one boat"], ["a sea", "red sea", "the sea"]]
+    examples = CaptionExamples(np.zeros((2, 1)), captions, VOCABULARY, per_image=2)
+    assert examples.rows.tolist() == [0, 0, 1, 1]
+    said = [VOCABULARY.decode(ids) for ids in examples.ids]
+    assert said == [VOCABULARY.decode(VOCABULARY.encode(text)) for text in
+                    ("one boat", "one boat", "a sea", "red sea")]  # fmt: skip
+
+
 def test_the_order_depends_on_seed_and_epoch():
     orders = [
         np.concatenate(small_examples().batches(3, seed, epoch)).tolist()

@@ -1,5 +1,6 @@
 """The encoder's last layers, taught the words of captions."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,32 @@ def test_at_first_each_word_has_its_frequency(grids):
     share = sum("red" in caption for caption in words) / len(words)
     column = VOCABULARY.word_to_idx["red"] - 4
     torch.testing.assert_close(probability[:, column], torch.full((4,), share))
+
+
+def test_a_word_need_be_seen_at_one_position_only(grids):
+    model, _ = new_model(grids)
+    positions = torch.zeros(2, 9, 5)
+    positions[0] = 1.0  # a little everywhere
+    positions[1, 4] = 9.0  # as much in all, at one place
+    model.tail, model.mean, model.std = torch.nn.Identity(), torch.zeros(5), torch.ones(5)
+    model.words = torch.nn.Linear(5, 3)
+    with torch.no_grad():
+        model.words.weight.fill_(0.2)
+        everywhere, there = model.predict(positions) - model.words.bias
+    torch.testing.assert_close(everywhere, torch.ones(3))  # as if it were one position
+    torch.testing.assert_close(there, torch.full((3,), math.log((8 + math.exp(9)) / 9)))
+
+
+def test_the_finder_has_what_was_learned(grids):
+    model, _ = new_model(grids)
+    model.standardise(grids)
+    with torch.no_grad():
+        model.words.weight.normal_(std=0.02)
+        finder = model.finder()
+        scores = finder(model.tail(grids))  # (I, P, W)
+        expected = model.predict(grids)
+    assert list(finder.rows) == VOCABULARY.idx_to_word[4:]
+    torch.testing.assert_close(scores.exp().mean(1).log(), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_shares_count_captions_not_words(grids):
@@ -146,6 +173,13 @@ def test_from_pictures_to_a_captioner_of_its_own(tmp_path, capsys):
     again = ["--start", f"{second}/best", "--out", str(tmp_path / "third")]  # it stays mirrored
     assert main(["train", *data, *again]) == 0
     captioner = load_captioner(tmp_path / "third" / "best")
+    coffee = open_image(BUNDLED / "coffee.png")
+    (said,) = captioner.caption([coffee])
+    (located,) = captioner.locate([coffee], [said])
+    assert located.words == said.words and located.alpha.shape == said.alpha.shape
+    assert not np.allclose(located.alpha, said.alpha)
+    with pytest.raises(ValueError, match="2 images, 1 captions"):
+        captioner.locate([coffee, coffee], [said])
     expected = ImageEncoder(tuned=tuned, mirrored=True)
     assert captioner.encoder.fingerprint() == expected.fingerprint()
     # all learned from pictures one way round, and the last two were validated on both ways
@@ -177,9 +211,10 @@ def test_going_on_from_nothing_is_refused(arguments, message, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("command", "arguments", "message"),
     [
-        ("train", ["--views", "0"], "--views must be at least 1, not 0"),
-        ("finetune", ["--views", "-1"], "--views must be at least 1, not -1"),
+        ("train", ["--views", "0"], "--views must be in [1, 1000], not 0"),
+        ("finetune", ["--views", "-1"], "--views must be in [1, 1000], not -1"),
         ("finetune", ["--samples", "2"], "--samples is an option of train"),
+        ("train", ["--per-image", "0"], "--per-image must be in [1, inf), not 0"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(command, arguments, message, tmp_path, capsys):

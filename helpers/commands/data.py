@@ -15,7 +15,7 @@ def add_command(commands):
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )  # fmt: skip
     command.set_defaults(command=show)
-    command.add_argument("path", help="a folder, a zip, a coco.pt, or 'scenes'")
+    command.add_argument("path", nargs="+", help="a folder, a zip, a coco.pt, or 'scenes'")
     command.add_argument("--format", help="name the format instead of looking")
     command.add_argument("--min-count", type=int, default=MIN_COUNT, help="rarer words: <UNK>")
     command.add_argument("--examples", type=int, default=2, metavar="N", help="images to show")
@@ -24,21 +24,27 @@ def add_command(commands):
 
 
 def show(options):
-    """Show the splits of a data set, what is missing, its vocabulary, and a few examples."""
+    """Show the splits of a data set, what is missing, its vocabulary, and a few examples.
+
+    Of several data sets, the vocabulary is that of all together.
+    """
     from helpers.coco import find_data, read_split
     from helpers.formats import FORMATS
 
-    archive, kind = find_data(options.path, options.format)
-    splits = [read_split(archive, kind, split) for split in FORMATS[kind].splits(archive)]
-    print(f"{archive.path}: {kind}")
-    _print_table(splits)
-    for data in splits:
-        _print_left_out(data, None if options.all else _LISTED)
-    _print_vocabulary(splits[0], options.min_count)
-    if options.open:
+    every = []
+    for path in options.path:
+        archive, kind = find_data(path, options.format)
+        splits = [read_split(archive, kind, split) for split in FORMATS[kind].splits(archive)]
+        print(f"{archive.path}: {kind}")
+        _print_table(splits)
         for data in splits:
+            _print_left_out(data, None if options.all else _LISTED)
+        every.append(splits)
+    _print_vocabulary([splits[0] for splits in every], options.min_count)
+    if options.open:
+        for data in itertools.chain(*every):
             _print_broken(data)
-    for data in splits:
+    for data in itertools.chain(*every):
         _print_examples(data, options.examples)
 
 
@@ -74,15 +80,17 @@ def _print_broken(data):
     print(*(f"    {problem}" for problem in problems), sep="\n", end="\n" * bool(problems))
 
 
-def _print_vocabulary(data, min_count):
+def _print_vocabulary(parts, min_count):
     from helpers.vocabulary import SPECIAL_WORDS, Vocabulary
 
-    if data.vocabulary is not None:
-        print(f"vocabulary: {len(data.vocabulary):,} words came with the captions")
-    if len(data) == 0:
-        print(f"vocabulary: none, since no image of {data.split} can be used")
+    for data in parts:
+        if data.vocabulary is not None:
+            print(f"vocabulary: {len(data.vocabulary):,} words came with the captions")
+    if not any(map(len, parts)):
+        print(f"vocabulary: none, since no image of {parts[0].split} can be used")
         return
-    built = Vocabulary.build(itertools.chain(*data.captions), min_count)
+    captions = (caption for data in parts for several in data.captions for caption in several)
+    built = Vocabulary.build(captions, min_count)
     special = f"{len(SPECIAL_WORDS)} of them special"
     print(f"vocabulary: {len(built):,} words at a minimum count of {min_count}, {special}")
 

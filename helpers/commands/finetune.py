@@ -1,7 +1,5 @@
 """python -m helpers finetune: an encoder that knows the words of captions."""
 
-from pathlib import Path
-
 from helpers.commands.options import (
     add_data,
     add_run,
@@ -29,7 +27,7 @@ def finetune(options):
     """
     from helpers.training import distributed
 
-    settings, folder = new_run(options, f"{Path(options.data).name}-encoder")
+    settings, folder = new_run(options, "encoder")
     if settings.samples:
         raise ValueError("--samples is an option of train: the encoder says no captions")
     with distributed.together(options.device) as options.device:
@@ -56,7 +54,9 @@ def _finetune(options, settings, folder):
     with distributed.first_alone():
         data, features = encode_split(options, encoder, data, options.views)
         val_data, val_features = encode_split(options, encoder, val_data)
-    examples = ViewExamples(options.views, features, data.captions, vocabulary, settings.max_words)
+    examples = ViewExamples(
+        options.views, features, data.captions, vocabulary, settings.max_words, options.per_image
+    )  # fmt: skip
     val_examples = CaptionExamples(val_features, val_data.captions, vocabulary)
     training.set_seed(settings.seed)
     tail = finetuning.EncoderTail(encoder)
@@ -66,6 +66,7 @@ def _finetune(options, settings, folder):
 
     def keep(model, _):
         write_tensors(folder / "encoder.safetensors", model.tail.layers())
+        model.finder().save(folder)
 
     with alone(folder, options.resume):
         history = training.train(

@@ -37,14 +37,21 @@ def add_beam(command):
         "ranked by log-probability / length^PENALTY; larger values give longer captions",
     )  # fmt: skip
     command.add_argument(
-        "--no-repeat-ngram", type=int, default=0, metavar="N", help="no N words in a row twice in "
+        "--no-repeat-ngram", type=int, default=3, metavar="N", help="no N words in a row twice in "
         "a caption; 0 to allow it",
     )  # fmt: skip
 
 
 def add_data(command):
     """Add what says which data set, and how much of it."""
-    command.add_argument("--data", default="scenes", help="scenes, or a data set's folder or zip")
+    command.add_argument(
+        "--data", nargs="+", default=["scenes"], metavar="SET",
+        help="scenes, or a data set's folder or zip; several are taken together",
+    )  # fmt: skip
+    command.add_argument(
+        "--aside", type=int, default=0, metavar="N", help="keep N pictures of train aside, to "
+        "choose with, where a data set has no split for that",
+    )  # fmt: skip
     command.add_argument("--format", help="name the format instead of looking")
     command.add_argument("--strict", action="store_true", help="refuse incomplete data")
     command.add_argument("--limit", type=int, metavar="N", help="use the first N images")
@@ -66,19 +73,23 @@ def add_run(command, folder):
         "is, mirrored, and cut at random, both ways round",
     )  # fmt: skip
     command.add_argument("--min-count", type=int, default=MIN_COUNT, help="rarer words: <UNK>")
+    command.add_argument(
+        "--per-image", type=int, metavar="K", help="learn K captions of each picture: of more the "
+        "first, fewer several times; all of them once if not given",
+    )  # fmt: skip
     for field in dataclasses.fields(TrainingSettings):
         option, text = f"--{field.name.replace('_', '-')}", field.metadata["help"]
         command.add_argument(option, type=type(field.default), default=field.default, help=text)
 
 
 def new_run(options, name):
-    """Return the options' TrainingSettings, and the folder to train in, runs/NAME if none is given.
+    """Return the options' TrainingSettings, and the folder: runs/DATA-NAME if none is given.
 
     Raises: ValueError for a setting out of range, or where another run is in the folder already
     """
     names = [field.name for field in dataclasses.fields(TrainingSettings)]
     settings = TrainingSettings(**{name: getattr(options, name) for name in names})
-    folder = Path(options.out or f"runs/{name}")
+    folder = Path(options.out or f"runs/{Path(options.data[0]).name}-{name}")
     if (folder / "last.pt").exists() and not options.resume:
         raise ValueError(f"{folder} holds a run already: add --resume, or choose another --out")
     for path in (folder, options.cache):
@@ -128,7 +139,7 @@ def open_split(options, split):
     """Open a split of the options' data set, and say what it holds."""
     from helpers.coco import load_captions
 
-    data = load_captions(options.data, split, options.format, options.strict)
+    data = load_captions(options.data, split, options.format, options.strict, options.aside)
     data = data.subset(options.limit) if options.limit else data
     print(data)
     return data

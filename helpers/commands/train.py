@@ -2,7 +2,6 @@
 
 import sys
 import warnings
-from pathlib import Path
 
 from helpers.commands.options import (
     add_data,
@@ -52,7 +51,7 @@ def train(options):
     """
     from helpers.training import distributed
 
-    settings, folder = new_run(options, f"{Path(options.data).name}-{options.cell}")
+    settings, folder = new_run(options, options.cell)
     with distributed.together(options.device) as options.device:
         _train(options, settings, folder)
 
@@ -88,8 +87,9 @@ def _train(options, settings, folder):
     parameters = sum(weight.numel() for weight in model.parameters())
     print(f"{model.cell_type}: {parameters:,} parameters, {model.vocabulary}")
     examples = ViewExamples(
-        options.views, train_features, train_data.captions, model.vocabulary, settings.max_words
-    )
+        options.views, train_features, train_data.captions, model.vocabulary,
+        settings.max_words, options.per_image,
+    )  # fmt: skip
     metric = score_captions if settings.samples else bleu
     with alone(folder, options.resume), _engine(options.compiled):
         history = training.train(

@@ -1,5 +1,6 @@
 """Image encoders: convolutional networks trained on ImageNet, which turn pictures into features."""
 
 from helpers.encoder.image_encoder import ImageEncoder, load_pixels
+from helpers.encoder.word_finder import WordFinder, load_word_finder
 
-__all__ = ["ImageEncoder", "load_pixels"]
+__all__ = ["ImageEncoder", "WordFinder", "load_pixels", "load_word_finder"]

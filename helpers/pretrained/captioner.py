@@ -1,16 +1,18 @@
 """Trained captioners on disk: a folder with config.json, vocab.json and model.safetensors.
 
-Where the encoder was fine-tuned, encoder.safetensors has the layers that changed; where a
+Where the encoder was fine-tuned, encoder.safetensors has the layers that changed, and words.json
+and words.safetensors tell where it sees the words that it learned; where a
 classifier guides the captions' nouns, guide.safetensors has what was learned for that.
 """
 
+import dataclasses
 from pathlib import Path
 
 import torch
 
 from helpers import decoding
 from helpers.captioner import CaptioningRNN
-from helpers.encoder import ImageEncoder
+from helpers.encoder import ImageEncoder, load_word_finder
 from helpers.features import encode_images
 from helpers.files import DataError, atomic_write, read_json, write_json
 from helpers.files.tensors import Unfilled, fill, read_tensors, write_tensors
@@ -34,10 +36,12 @@ class Captioner:
         encoder: ImageEncoder
         model: CaptioningRNN, trained on this encoder's features
         guide: ObjectGuide for the model's vocabulary, or None; it may be taken away later
+        finder: WordFinder on the encoder's features, or None
     """
 
-    def __init__(self, encoder, model, guide=None):
+    def __init__(self, encoder, model, guide=None, finder=None):
         self.encoder, self.model, self.guide = encoder.eval(), model.eval(), guide
+        self.finder = finder
 
     def caption(self, images, width=1, **options):
         """Describe pictures.
@@ -62,6 +66,26 @@ class Captioner:
             images = list(pictures(images))  # both encoders want them
         features = encode_images(self.encoder, images)
         return decoding.several(self.decoder(images), features, width, **options)
+
+    def locate(self, images, captions):
+        """Tell where the encoder sees the words of captions.
+
+        That is no attention: the encoder learned to tell from each position alone which words
+        people use of a picture, and shows here where it finds them.
+
+        Inputs: images: list of N PIL images, RGB; captions: list of N `Caption`s
+        Returns: list of N `Caption`s with these maps in the place of their own, (T, P) each
+        Raises: ValueError for a captioner without a finder, or other numbers of images
+        """
+        if self.finder is None:
+            raise ValueError("this captioner was not shipped with what finds words")
+        if len(images) != len(captions):
+            raise ValueError(f"{len(images)} images, {len(captions)} captions")
+        located, words = [], self.model.vocabulary.idx_to_word
+        for grid, caption in zip(encode_images(self.encoder, images), captions, strict=True):
+            maps = self.finder.maps(grid, [words[i] for i in caption.ids])
+            located.append(dataclasses.replace(caption, alpha=maps))
+        return located
 
     def decoder(self, images):
         """Return the model that decodes captions of these images, guided where there is a guide.
@@ -92,6 +116,9 @@ def save_captioner(folder, model, encoder):
         with atomic_write(folder / TUNED) as path:
             path.write_bytes(Path(encoder.tuned).read_bytes())
         encoder_config["tuned"] = TUNED
+        finder = load_word_finder(Path(encoder.tuned).parent)
+        if finder:
+            finder.save(folder)
     write_json(folder / "config.json", {"model": model.sizes, "encoder": encoder_config})
     write_tensors(folder / "model.safetensors", model.state_dict())
 
@@ -152,4 +179,6 @@ def load_captioner(name=DEFAULT, device="cpu"):
     if guide:
         fill(guide.people, read_tensors(folder / GUIDE), folder / GUIDE, _TOGETHER)
         guide = guide.to(device)
-    return Captioner(encoder.to(device), model.to(device), guide)
+    finder = load_word_finder(folder)
+    finder = finder.to(device) if finder else None
+    return Captioner(encoder.to(device), model.to(device), guide, finder)

@@ -51,8 +51,8 @@ class ViewExamples(CaptionExamples):
     Inputs: views: V; features: (I * V, ...), as of `Views`; others as for `CaptionExamples`
     """
 
-    def __init__(self, views, features, captions, vocabulary, max_words=25):
-        super().__init__(features, captions * views, vocabulary, max_words)
+    def __init__(self, views, features, captions, vocabulary, max_words=25, per_image=None):
+        super().__init__(features, captions * views, vocabulary, max_words, per_image)
         self.views = views
 
     def batches(self, batch_size, seed, epoch):

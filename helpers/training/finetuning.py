@@ -1,16 +1,19 @@
 """Fine-tuning of an image encoder: its last layers learn which words people use of a picture.
 
 ImageNet's classes are breeds and tools; captions speak of jumping, crowds and red shirts.
-Wu et al. 2016, "What Value Do Explicit High Level Concepts Have in Vision to Language Problems?"
+Wu et al. 2016, "What Value Do Explicit High Level Concepts Have in Vision to Language Problems?";
+that a word need be seen at one position only is Fang et al. 2015's, "From Captions to Visual
+Concepts and Back" (and the logarithm in place of their noisy or Pinheiro and Collobert's, 2015).
 """
 
 from collections import Counter
-from math import isqrt
+from math import isqrt, log
 
 import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, relu6
 
+from helpers.encoder import WordFinder
 from helpers.encoder.efficientnet_lite import LAST_STAGE
 from helpers.vocabulary import SPECIAL_WORDS
 
@@ -56,7 +59,7 @@ class WordPredictor(nn.Module):
         examples: CaptionExamples, for the vocabulary and for how frequent each word is
         vocabulary: Vocabulary; its W most frequent words are predicted
         words: W, at most
-        dropout: probability of dropping an entry of the pooled feature
+        dropout: probability of dropping a channel
     """
 
     mean: torch.Tensor
@@ -79,13 +82,13 @@ class WordPredictor(nn.Module):
 
     @torch.no_grad()
     def standardise(self, features):
-        """Learn the mean and the standard deviation of each pooled channel, once.
+        """Learn the mean and the standard deviation of each channel, once.
 
         Inputs: features: of some images, (I, P, C), float32
         """
-        pooled = torch.cat([self.tail(part).mean(1) for part in features.split(32)])
-        self.mean.copy_(pooled.mean(0))
-        self.std.copy_(pooled.std(0, correction=0).clamp(min=1e-2))
+        positions = torch.cat([self.tail(part) for part in features.split(32)]).flatten(0, 1)
+        self.mean.copy_(positions.mean(0))
+        self.std.copy_(positions.std(0, correction=0).clamp(min=1e-2))
 
     def forward(self, features, captions, *_):
         """Return the loss of predicting which words the captions of an image hold.
@@ -113,9 +116,24 @@ class WordPredictor(nn.Module):
         words = said[:, len(SPECIAL_WORDS) :][:, : self.words.out_features]
         return words.unflatten(0, (images, -1)).mean(1)
 
+    def finder(self):
+        """Return what tells where words are: `encoder.WordFinder`, with what was learned."""
+        words = self.vocabulary.idx_to_word[len(SPECIAL_WORDS) :][: self.words.out_features]
+        finder = WordFinder(words, len(self.mean))
+        learned = self.state_dict()
+        finder.load_state_dict({name: learned[name] for name in finder.state_dict()})
+        return finder
+
     def predict(self, features):
-        """Inputs: grids, (I, P, C). Returns: log-odds of each word, (I, W)."""
-        return self.words(self.dropout((self.tail(features).mean(1) - self.mean) / self.std))
+        """Predict words: each position has a score for each, and a good one is enough.
+
+        Inputs: grids, (I, P, C)
+        Returns: log-odds of each word, (I, W): the logarithm of the mean of exp(score)
+        """
+        positions = (self.tail(features) - self.mean) / self.std  # (I, P', C')
+        kept = self.dropout(torch.ones_like(positions[:, :1]))  # the same channels everywhere
+        scores = self.words(positions * kept)  # (I, P', W)
+        return scores.logsumexp(1) - log(scores.shape[1])
 
 
 @torch.no_grad()
