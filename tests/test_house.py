@@ -59,7 +59,7 @@ def in_notebooks():
 
 def test_every_name_on_the_first_level_is_imported_by_a_notebook_or_typed():
     assert len(entries()) + 1 <= 28  # with __init__
-    assert entries() - in_notebooks() - TYPED == EXCEPTIONS
+    assert entries() - in_notebooks() - TYPED <= EXCEPTIONS
 
 
 def test_what_notebooks_import_is_small():
