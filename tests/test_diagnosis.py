@@ -444,3 +444,14 @@ def test_the_command_checks_the_kernels_of_a_notebook_and_writes_json(capsys):
 def test_every_kernel_belongs_to_one_notebook():
     for name in checkable():
         assert sum(name.startswith(starts) for starts in NOTEBOOKS.values()) == 1, name
+
+
+def test_a_function_that_knows_numpy_alone_takes_its_arguments_by_name_too():
+    from helpers.diagnosis.checking import on_tensors
+
+    def difference(x, y):
+        return np.subtract(x, y)
+
+    x, y = torch.tensor([3.0, 2.0]), torch.tensor([1.0, 5.0])
+    assert on_tensors(difference)(y=y, x=x).tolist() == [2.0, -3.0]
+    assert on_tensors(difference)(y=y.numpy(), x=x.numpy()).tolist() == [2.0, -3.0]

@@ -190,7 +190,10 @@ def on_tensors(function):
     import torch
 
     @functools.wraps(function)
-    def converted(*arguments):
+    def converted(*arguments, **named):
+        if named:  # in the function's own order
+            bound = inspect.signature(function).bind(*arguments, **named)
+            arguments = bound.args
         tensors = [each for each in arguments if isinstance(each, torch.Tensor)]
         if not tensors:
             return function(*arguments)
