@@ -54,7 +54,7 @@ SHIPPED ?= photographs-attn
 RUNS := runs/$(SHIPPED)
 LEARN = OMP_NUM_THREADS=1 $(RUN) helpers
 FROM = --data $(DATA) --aside 100 --per-image 5 --batch-size 160 --max-words 20 --resume
-CAPTIONER = $(FROM) --averaging 0.998 --patience 8
+CAPTIONER = $(FROM) --averaging 0.998 --patience 8 --drop-channels
 EVALUATE = $(RUN) helpers evaluate --model $(RUNS)/reward/best --aside 100
 
 pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained DATA="A B"

@@ -33,13 +33,14 @@ class CaptioningRNN(nn.Module):
         feature_dim: C, size of an image feature
         wordvec_dim: E, size of a word vector
         hidden_dim: H, size of the hidden state
-        dropout: probability of dropping a channel of a picture's features, at all positions
-            alike, and an entry of word vectors and hidden states
+        dropout: probability of dropping an entry of features, word vectors and hidden states;
+            with `drop_channels`, features (N, P, C) lose a channel at all positions alike
     Raises: ValueError for an unknown cell type.
     """
 
     feature_mean: torch.Tensor
     feature_std: torch.Tensor
+    drop_channels = False
 
     def __init__(
         self, vocabulary, cell_type="lstm", feature_dim=1280, wordvec_dim=256, hidden_dim=512,
@@ -92,7 +93,7 @@ class CaptioningRNN(nn.Module):
             self.score.b[decoding.FORBIDDEN] = NEVER
 
     def drop(self, features):
-        """Replace some of an image's channels by their mean, as dropout does in training.
+        """Replace entries of features by their channel's mean, as dropout does in training.
 
         Self-critical training does so once for a step: all captions of an image are said of what
         is left of it, and learned from that.
@@ -101,7 +102,8 @@ class CaptioningRNN(nn.Module):
         Returns: features of the same shape, those that are left scaled up
         """
         deviations = features - self.feature_mean
-        kept = nn.functional.dropout(_one_per_channel(features), self.sizes["dropout"])
+        ones = torch.ones_like(features[:, :1] if self.drop_channels else features)
+        kept = nn.functional.dropout(ones, self.sizes["dropout"])
         return self.feature_mean + deviations * kept
 
     def forward(self, features, captions, label_smoothing=0.0, weights=None):
@@ -175,13 +177,10 @@ class CaptioningRNN(nn.Module):
             )
         features = features.to(self.feature_mean.dtype)
         features = (features - self.feature_mean) / self.feature_std
-        # dropped one by one, positions would be noisy each, and a map would do best to be even
-        features = features * self.dropout(_one_per_channel(features))
+        if self.drop_channels:
+            features = features * self.dropout(torch.ones_like(features[:, :1]))
+        else:
+            features = self.dropout(features)
         if wanted == 3:
             return self.project(features)
         return self.project(features[:, None])[:, 0]
-
-
-def _one_per_channel(features):
-    """Return ones for the channels of features (I, C) or (I, P, C): (I, C) or (I, 1, C)."""
-    return torch.ones_like(features[:, :1] if features.ndim == 3 else features)

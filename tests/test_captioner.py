@@ -98,6 +98,9 @@ def test_dropout_takes_a_channel_from_all_positions_alike():
     model = small_model("attn", dropout=0.5).train()
     features = small_features(4, "attn")[:, :1].repeat(1, 6, 1)  # positions that are all alike
     projected = model._project(features)
+    assert not torch.allclose(projected, projected[:, :1].expand_as(projected))
+    model.drop_channels = True
+    projected = model._project(features)
     torch.testing.assert_close(projected, projected[:, :1].expand_as(projected))
     assert not torch.equal(projected, model._project(features))
 

@@ -74,7 +74,7 @@ def test_dropout_falls_on_features_once_for_sampling_and_learning():
     features = small_features(4, "attn")
     model.standardise(features)
     torch.testing.assert_close(model.drop(features), features)  # its dropout is 0
-    model.sizes["dropout"] = 0.5
+    model.sizes["dropout"], model.drop_channels = 0.5, True
     dropped = model.drop(features)
     mean = model.feature_mean.expand_as(features)
     kept = dropped != mean

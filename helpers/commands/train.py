@@ -39,6 +39,10 @@ def add_command(commands):
     command.add_argument("--hidden-dim", type=int, default=512, help="size of the hidden state")
     command.add_argument("--dropout", type=float, default=0.5, help="dropped share, in [0, 1)")
     command.add_argument(
+        "--drop-channels", action="store_true", help="drop a channel of the features at all "
+        "positions alike: else a map does best to be even, and to average the noise away",
+    )  # fmt: skip
+    command.add_argument(
         "--compiled", action="store_true", help="run the LSTMs in C++, on the CPU: the same "
         "numbers up to rounding; the first time, a C++ compiler works for half a minute",
     )  # fmt: skip
@@ -82,6 +86,7 @@ def _train(options, settings, folder):
         encoder.mirrored = mirrored  # captions are learned from pictures one way round
         val_data, val_features = encode_split(options, encoder, val_data)
     model = model or _new_model(options, vocabulary, train_features)
+    model.drop_channels = options.drop_channels and model.cell_type == "attn"
     if settings.samples:
         model.sharpen(options.temperature)
     parameters = sum(weight.numel() for weight in model.parameters())
