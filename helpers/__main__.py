@@ -16,7 +16,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog.split()[-1]}: {message}\n")
 
 
-HEAVY = ("caption", "train", "finetune", "guide", "evaluate")  # commands that encode pictures
+HEAVY = ("train", "finetune", "guide", "evaluate")  # commands that encode many pictures
 
 
 def main(arguments=None):
