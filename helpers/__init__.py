@@ -5,7 +5,7 @@ from pathlib import Path
 
 __version__ = "0.1.0"
 
-if not (Path(__file__).resolve().parents[1] / "pretrained").is_dir():
+if {"site-packages", "dist-packages"} & set(Path(__file__).resolve().parts):
     _problem = (
         "helpers: works in a checkout of the course alone, where its models and data lie; "
         "there, `make run` sets it up, and `pip install --editable .` makes it known elsewhere"

@@ -314,7 +314,7 @@ def test_command(web, tmp_path, capsys):
     ("arguments", "named"),
     [
         (["coco2018"], "coco2018: no such data set; there are coco2017, coco2017-val, cs231n"),
-        (["coco2017", "--images", "0"], "--images: expected at least 1, got 0"),
+        (["coco2017", "--images", "0"], "--images must be in [1, inf), not 0"),
         (
             ["cs231n", "--images", "9"],
             "--images: cs231n comes as a whole; one by one come coco",

@@ -243,6 +243,7 @@ def test_too_little_memory_is_one_line(error, monkeypatch, capsys):
 
 
 def test_outside_a_checkout_a_checkout_is_asked_for(tmp_path):
+    tmp_path = tmp_path / "site-packages"
     shutil.copytree(ROOT / "helpers", tmp_path / "helpers", ignore=lambda *_: ["__pycache__"])
     command = [sys.executable, "-m", "helpers", "caption", CAT]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

@@ -4,6 +4,7 @@ The reader's folder holds the project with one small notebook and one test in pl
 each command ends soon, and a data set of a few photographs.
 """
 
+import itertools
 import os
 import re
 import shutil
@@ -131,9 +132,10 @@ def mine(reader):
         f"Flicker8k_Dataset/{name}": photograph_path(photo).read_bytes()
         for name, photo in zip(names, CREDITS, strict=True)
     }
+    seers = itertools.cycle(("cat", "man"))
     captions = [
         f"{name}#{k}\tThis is {credit.split(',')[0]} , seen by a {seer} {k} times .\n"
-        for name, credit, seer in zip(names, CREDITS.values(), ("cat", "man") * 3, strict=True)
+        for name, credit, seer in zip(names, CREDITS.values(), seers, strict=False)
         for k in range(5)
     ]
     texts = {

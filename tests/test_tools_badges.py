@@ -48,7 +48,7 @@ def test_without_an_address_there_is_no_badge(project):
     assert "colab" not in readme
     for path in (project / "notebooks").glob("*.ipynb"):
         assert "colab" not in path.read_text()
-        assert setup_cell(path).startswith(badges.bootstrap(None) + "\nimport ")
+        assert setup_cell(path).startswith(badges.bootstrap(None) + "\n")
 
 
 def test_with_an_address_every_notebook_has_one_badge_and_can_fetch_the_course(project, capsys):
