@@ -1,6 +1,5 @@
 """python -m helpers caption: photographs in, sentences out."""
 
-import contextlib
 import glob
 import io
 import json
@@ -123,28 +122,15 @@ def _open(photo):
 
 def _draw_gallery(path, images, texts):
     """Draw photographs with their captions into one picture."""
-    from helpers.plots import caption_gallery
+    from helpers.plots import caption_gallery, write_figure
 
-    _save(caption_gallery(images, texts, columns=min(3, len(images)), width=32), path)
+    write_figure(caption_gallery(images, texts, columns=min(3, len(images)), width=32), path)
 
 
 def _draw_attention(path, image, result, size):
     """Draw the maps of a photograph's caption."""
     from helpers.encoder import load_pixels
-    from helpers.plots import attention_maps
+    from helpers.plots import attention_maps, write_figure
 
     seen = load_pixels(image, size).permute(1, 2, 0).numpy()  # the square that maps belong to
-    _save(attention_maps([seen], [result]), path)
-
-
-def _save(figure, path):
-    """Write a figure, whole or not at all."""
-    import matplotlib.pyplot as plt
-
-    from helpers.files import atomic_write
-
-    with contextlib.closing(io.BytesIO()) as drawn:
-        figure.savefig(drawn, format=Path(path).suffix[1:] or "png")
-        plt.close(figure)
-        with atomic_write(path) as temporary:
-            temporary.write_bytes(drawn.getvalue())
+    write_figure(attention_maps([seen], [result]), path)

@@ -41,7 +41,7 @@ def _finetune(options, settings, folder):
     from helpers.encoder import ImageEncoder
     from helpers.examples import CaptionExamples
     from helpers.files.tensors import write_tensors
-    from helpers.plots import learning_curves
+    from helpers.plots import learning_curves, write_figure
     from helpers.training import distributed, finetuning
     from helpers.training.augmentation import ViewExamples
 
@@ -75,7 +75,7 @@ def _finetune(options, settings, folder):
         )  # fmt: skip
     if distributed.is_first():
         figure = learning_curves({options.backbone: history}, "mAP", "nats per picture")
-        figure.savefig(folder / "curves.png")
+        write_figure(figure, folder / "curves.png")
     best = max(history, key=lambda record: record["mAP"])
     print(f"best epoch {best['epoch']}: mAP {best['mAP']:.4f} on {val_data.split}")
     print(f"tuned layers in {folder / 'encoder.safetensors'}")

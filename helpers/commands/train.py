@@ -64,7 +64,7 @@ def _train(options, settings, folder):
     from helpers import training
     from helpers.captioner import CaptioningRNN
     from helpers.metrics import bleu, score_captions
-    from helpers.plots import learning_curves
+    from helpers.plots import learning_curves, write_figure
     from helpers.pretrained import load_captioner, save_captioner
     from helpers.training import distributed
     from helpers.training.augmentation import ViewExamples
@@ -106,7 +106,7 @@ def _train(options, settings, folder):
             on_best=lambda model, _: save_captioner(folder / "best", model, encoder),
         )  # fmt: skip
     if distributed.is_first():
-        learning_curves({model.cell_type: history}).savefig(folder / "curves.png")
+        write_figure(learning_curves({model.cell_type: history}), folder / "curves.png")
     score = list(history[0])[-1]
     best = max(history, key=lambda record: record[score])
     print(f"best epoch {best['epoch']}: {score} {best[score]:.4f} on {val_data.split}")

@@ -23,6 +23,7 @@ def shapes(cache=(), **dimensions):
     names = [f"cache[{k}]" for k in range(len(cache))]
     wanted = dict(zip(names, cache, strict=True)) | dimensions
     wanted = {name: _parsed(text) for name, text in wanted.items() if text}
+    passed = set()  # kinds, dtypes, devices and shapes that were right
 
     def decorate(kernel):
         parameters = kernel.__code__.co_varnames[: kernel.__code__.co_argcount]
@@ -39,8 +40,11 @@ def shapes(cache=(), **dimensions):
                     raise ValueError(f"cache must hold {len(cache)} arrays, not {number}")
                 given |= zip(names, given["cache"], strict=True)
             arrays = [(name, given[name], *wanted[name]) for name in wanted if name in given]
-            if arrays:
+            seen = tuple(_seen(array) for _, array, _, _ in arrays)
+            if seen not in passed and arrays:
                 _check(arrays)
+                if all(content == "floats" for *_, content in arrays) and len(passed) < 100:
+                    passed.add(seen)
             return kernel(*arguments, **named)
 
         checked.__dict__["__wrapped__"] = kernel  # where inspect finds signature and source
@@ -49,6 +53,13 @@ def shapes(cache=(), **dimensions):
         return checked
 
     return decorate
+
+
+def _seen(array):
+    """Return what decides whether a float array passes: in a loop it is much faster to look up."""
+    if not hasattr(array, "shape"):
+        return None
+    return type(array), array.dtype, array.shape, getattr(array, "device", None)
 
 
 def _check(arguments):

@@ -36,7 +36,7 @@ from helpers.plots.lstm import (
     memory_over_time,
     picture_worth,
 )
-from helpers.plots.style import COLORS, show, use_style
+from helpers.plots.style import COLORS, show, use_style, write_figure
 from helpers.plots.words import (
     beam_widths,
     estimate_errors,
@@ -85,4 +85,5 @@ __all__ = [
     "unrolled_rnn",
     "use_style",
     "words_considered",
+    "write_figure",
 ]

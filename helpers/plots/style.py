@@ -5,11 +5,14 @@ import html
 import io
 import re
 import sys
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 from IPython.display import display
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+
+from helpers.files import atomic_write
 
 # Okabe and Ito 2008, "Color universal design": told apart by colour-blind readers too.
 COLORS = {
@@ -65,6 +68,18 @@ def show(figure, alt):
     )
     plt.close(figure)
     display({"text/html": _DARK + image, "text/plain": f"Figure: {alt}"}, raw=True)
+
+
+def write_figure(figure, path):
+    """Write a figure to a file, whole or not at all, and close it; a path without a dot is a PNG.
+
+    Raises: OSError where the file cannot be written.
+    """
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=Path(path).suffix[1:] or "png")
+    plt.close(figure)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(drawn.getvalue())
 
 
 def _encode(figure):
