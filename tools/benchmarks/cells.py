@@ -25,6 +25,8 @@ def measure(repetitions=7, device="cpu"):
         for kind in KINDS:
             size = f"N={N} T={T} D={D} H={H}" + f" P={POSITIONS}" * (kind == "attention LSTM")
             steps = training_steps(kind, (N, T, D, H), device)
+            if device == "cpu":
+                steps["products alone, float32"] = loops.products(kind, (N, T, D, H))
             yield row(kind, size, interleaved(steps, turns))
 
 
