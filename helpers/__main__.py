@@ -83,4 +83,6 @@ if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show a letter is no error
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(main())
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)  # in a leisurely exit torch's CUDA libraries read 100 MB of their own files
