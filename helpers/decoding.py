@@ -147,11 +147,11 @@ def beam(
         log_probs, words = log_probs.topk(width, dim=1)  # no other word of a row can win
         candidates = total[:, :, None] + log_probs.view(N, width, width)
         ranks = candidates / lengths[:, :, None].clamp(min=1) ** length_penalty
-        best = ranks.flatten(1).topk(width, dim=1).indices  # (N, width)
-        total = candidates.flatten(1).gather(1, best)
-        lengths = lengths.gather(1, best // width)
-        rows = (first + best // width).flatten()
-        words = words.view(N, width * width).gather(1, best).flatten()
+        kept = ranks.flatten(1).topk(width, dim=1).indices  # (N, width)
+        total = candidates.flatten(1).gather(1, kept)
+        lengths = lengths.gather(1, kept // width)
+        rows = (first + kept // width).flatten()
+        words = words.view(N, width * width).gather(1, kept).flatten()
         state = tuple(s[rows] for s in state)
         ids = torch.cat([ids[rows], words[:, None]], 1)
         alphas = [a[rows] for a in alphas]
@@ -180,8 +180,8 @@ def several(
         drawn = sample(
             model, features, temperature, None, top_p, seed, max_length, copies=samples
         )  # fmt: skip
-        several = [drawn[i : i + samples] for i in range(0, len(drawn), samples)]
-        return [sorted(captions, key=lambda c: -c.log_prob) for captions in several]
+        each = [drawn[i : i + samples] for i in range(0, len(drawn), samples)]
+        return [sorted(captions, key=lambda c: -c.log_prob) for captions in each]
     width = max(width, count)
     if width > 1:  # of fewer words, the beam of all
         width = min(width, len(model.vocabulary) - len(FORBIDDEN))

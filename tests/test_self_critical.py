@@ -95,7 +95,7 @@ def test_the_reward_rises():
     settings = {"batch_size": 8, "learning_rate": 0.02, "epochs": 200, "max_words": 8}
     settings = TrainingSettings(**settings, samples=8, patience=200)
     epochs = iter(range(200))
-    history = train(model, examples, lambda _: {"score": next(epochs)}, settings, progress=False)
+    history = train(model, examples, lambda _: {"BLEU-4": next(epochs)}, settings, progress=False)
     assert history[-1]["reward"] > 2 * history[0]["reward"]
 
 
@@ -115,7 +115,7 @@ def test_captions_are_learned_from_the_features_that_they_were_said_of(monkeypat
     model, examples = small_model("attn"), small_examples("attn")
     model.__class__, model.sizes["dropout"] = Watched, 0.5
     settings = TrainingSettings(batch_size=8, epochs=1, samples=2)
-    training.train(model, examples, lambda _: {"none": 0}, settings, progress=False)
+    training.train(model, examples, lambda _: {"BLEU-4": 0}, settings, progress=False)
     assert len(said_of) == len(learned_from) > 0
     for one, other in zip(said_of, learned_from, strict=True):
         assert torch.equal(one, other) and (one == 0).float().mean() > 0.2

@@ -49,6 +49,7 @@ def test_learns_by_heart(cell_type):
     history = train(
         model, small_examples(cell_type, one_each), lambda model: {"epoch number": next(epochs)},
         TrainingSettings(epochs=100, batch_size=2, learning_rate=0.03), progress=False,
+        decides="epoch number",
     )  # fmt: skip
     assert history[-1]["loss"] < 0.5 * history[0]["loss"]
     captions = model.sample(small_features(4, cell_type).half().float())
@@ -146,6 +147,18 @@ def test_leaves_the_best_weights():
     assert all(torch.equal(weights(model)[name], seen[1][name]) for name in seen[1])
 
 
+def test_the_score_that_decides_is_named():
+    scores = iter([{"a": 0.9, "b": 0.1}, {"b": 0.2, "a": 0.3}, {"a": 0.5, "b": 0.0}])
+    seen = []
+    model = small_model()
+    settings = TrainingSettings(**SETTINGS | {"epochs": 3})
+    train(
+        model, small_examples(), lambda m: seen.append(weights(m)) or next(scores), settings,
+        progress=False, decides="a",
+    )  # fmt: skip
+    assert torch.equal(weights(model)["score.W"], seen[0]["score.W"])
+
+
 def test_names_the_step_where_the_loss_is_not_finite():
     with pytest.raises(TrainingError, match=r"step 0"):
         model = small_model()
@@ -167,7 +180,7 @@ def test_averaged_weights_are_the_running_mean():
     model.__class__ = Watched
     settings = TrainingSettings(**SETTINGS | {"epochs": 2}, averaging=0.9)
     train(model, small_examples(), lambda m: averages.append(weights(m)) or {"s": len(averages)},
-          settings, progress=False)  # fmt: skip
+          settings, progress=False, decides="s")  # fmt: skip
     expected = None
     for n, value in enumerate([step["score.b"] for step in steps[1:]]):
         decay = min(0.9, n / (10 + n))

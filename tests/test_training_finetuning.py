@@ -109,7 +109,12 @@ def test_learns_four_pictures_by_heart(grids):
     before = word_scores(model, examples)
     settings = TrainingSettings(epochs=20, learning_rate=2e-3, patience=20)
     history = train(
-        model, examples, lambda model: word_scores(model, examples), settings, progress=False
+        model,
+        examples,
+        lambda model: word_scores(model, examples),
+        settings,
+        progress=False,
+        decides="mAP",
     )
     assert history[-1]["validation loss"] < 0.7 * before["validation loss"]
     assert before["mAP"] < 1 == history[-1]["mAP"]
@@ -122,7 +127,7 @@ def test_the_encoder_has_a_learning_rate_of_its_own(grids):
         epochs=8, patience=8, learning_rate=1e-2, encoder_learning_rate=1e-6, weight_decay=0.0
     )
     epochs = iter(range(8))  # each one is better than the one before
-    train(model, examples, lambda _: {"score": next(epochs)}, settings, progress=False)
+    train(model, examples, lambda _: {"BLEU-4": next(epochs)}, settings, progress=False)
     moved = {name: (weight - before[name]).abs().max() for name, weight in model.named_parameters()}
     assert 0 < moved["tail.conv_head.weight"] < 9e-6 < 1e-3 < moved["words.weight"]
 

@@ -30,11 +30,11 @@ def finetune(options):
     settings, folder = new_run(options, "encoder")
     if settings.samples:
         raise ValueError("--samples is an option of train: the encoder says no captions")
-    with distributed.together(options.device) as options.device:
-        _finetune(options, settings, folder)
+    with distributed.together(options.device) as device:
+        _finetune(options, settings, folder, device)
 
 
-def _finetune(options, settings, folder):
+def _finetune(options, settings, folder, device):
     import torch
 
     from helpers import training
@@ -50,7 +50,7 @@ def _finetune(options, settings, folder):
     encoder = ImageEncoder(
         options.backbone, options.weights, image_size=options.image_size,
         stride=finetuning.STRIDE,
-    ).to(options.device)  # fmt: skip
+    ).to(device)  # fmt: skip
     with distributed.first_alone():
         data, features = encode_split(options, encoder, data, options.views)
         val_data, val_features = encode_split(options, encoder, val_data)
@@ -60,9 +60,9 @@ def _finetune(options, settings, folder):
     val_examples = CaptionExamples(val_features, val_data.captions, vocabulary)
     training.set_seed(settings.seed)
     tail = finetuning.EncoderTail(encoder)
-    model = finetuning.WordPredictor(tail, examples, vocabulary).to(options.device)
+    model = finetuning.WordPredictor(tail, examples, vocabulary).to(device)
     some = features[:: len(features) // 600 + 1].astype("float32")
-    model.standardise(torch.from_numpy(some).to(options.device))
+    model.standardise(torch.from_numpy(some).to(device))
 
     def keep(model, _):
         write_tensors(folder / "encoder.safetensors", model.tail.layers())
@@ -71,11 +71,11 @@ def _finetune(options, settings, folder):
     with alone(folder, options.resume):
         history = training.train(
             model, examples, lambda model: finetuning.word_scores(model, val_examples), settings,
-            folder, options.resume, on_best=keep,
+            folder, options.resume, on_best=keep, decides="mAP",
         )  # fmt: skip
     if distributed.is_first():
         figure = learning_curves({options.backbone: history}, "mAP", "nats per picture")
         write_figure(figure, folder / "curves.png")
-    best = max(history, key=lambda record: record["mAP"])
-    print(f"best epoch {best['epoch']}: mAP {best['mAP']:.4f} on {val_data.split}")
+    top = max(history, key=lambda record: record["mAP"])
+    print(f"best epoch {top['epoch']}: mAP {top['mAP']:.4f} on {val_data.split}")
     print(f"tuned layers in {folder / 'encoder.safetensors'}")

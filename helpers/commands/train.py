@@ -1,5 +1,6 @@
 """python -m helpers train: from captioned pictures to a captioner."""
 
+import copy
 import sys
 import warnings
 
@@ -56,11 +57,11 @@ def train(options):
     from helpers.training import distributed
 
     settings, folder = new_run(options, options.cell)
-    with distributed.together(options.device) as options.device:
-        _train(options, settings, folder)
+    with distributed.together(options.device) as device:
+        _train(options, settings, folder, device)
 
 
-def _train(options, settings, folder):
+def _train(options, settings, folder, device):
     from helpers import training
     from helpers.captioner import CaptioningRNN
     from helpers.metrics import bleu, score_captions
@@ -74,18 +75,18 @@ def _train(options, settings, folder):
     train_data, val_data = open_split(options, "train"), open_split(options, "val")
     vocabulary = None if options.start else build_vocabulary(options, train_data.captions)
     if options.start:
-        captioner = load_captioner(options.start, options.device)
+        captioner = load_captioner(options.start, device)
         encoder, model = captioner.encoder, captioner.model
         if not isinstance(model, CaptioningRNN):
             raise ValueError(f"--start: {options.start} was not trained by this command")
     else:
-        encoder, model = _new_encoder(options), None
-    mirrored, encoder.mirrored = encoder.mirrored or options.mirrored, False
+        encoder, model = _new_encoder(options).to(device), None
+    one_way = copy.copy(encoder)  # captions are learned from pictures one way round
+    one_way.mirrored, encoder.mirrored = False, encoder.mirrored or options.mirrored
     with distributed.first_alone():
-        train_data, train_features = encode_split(options, encoder, train_data, options.views)
-        encoder.mirrored = mirrored  # captions are learned from pictures one way round
+        train_data, train_features = encode_split(options, one_way, train_data, options.views)
         val_data, val_features = encode_split(options, encoder, val_data)
-    model = model or _new_model(options, vocabulary, train_features)
+    model = (model or _new_model(options, vocabulary, train_features)).to(device)
     model.drop_channels = options.drop_channels and model.cell_type == "attn"
     if settings.samples:
         model.sharpen(options.temperature)
@@ -95,7 +96,7 @@ def _train(options, settings, folder):
         options.views, train_features, train_data.captions, model.vocabulary,
         settings.max_words, options.per_image,
     )  # fmt: skip
-    metric = score_captions if settings.samples else bleu
+    metric, score = (score_captions, "CIDEr-D") if settings.samples else (bleu, "BLEU-4")
     with alone(folder, options.resume), _engine(options.compiled):
         history = training.train(
             model, examples,
@@ -104,12 +105,12 @@ def _train(options, settings, folder):
             ),
             settings, folder, options.resume,
             on_best=lambda model, _: save_captioner(folder / "best", model, encoder),
+            decides=score,
         )  # fmt: skip
     if distributed.is_first():
         write_figure(learning_curves({model.cell_type: history}), folder / "curves.png")
-    score = list(history[0])[-1]
-    best = max(history, key=lambda record: record[score])
-    print(f"best epoch {best['epoch']}: {score} {best[score]:.4f} on {val_data.split}")
+    top = max(history, key=lambda record: record[score])
+    print(f"best epoch {top['epoch']}: {score} {top[score]:.4f} on {val_data.split}")
     print(f"model in {folder / 'best'}, learning curves in {folder / 'curves.png'}")
 
 
@@ -131,7 +132,7 @@ def _new_encoder(options):
     return ImageEncoder(
         options.backbone, options.weights, options.cell != "attn", options.image_size,
         stride=options.stride, tuned=options.tuned,
-    ).to(options.device)  # fmt: skip
+    )  # fmt: skip
 
 
 def _new_model(options, vocabulary, features):
@@ -145,4 +146,4 @@ def _new_model(options, vocabulary, features):
         options.dropout,
     )  # fmt: skip
     model.standardise(features[:: len(features) // 600 + 1].astype("float32"))
-    return model.to(options.device)
+    return model

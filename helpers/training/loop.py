@@ -46,7 +46,7 @@ def validation_scores(model, features, references, metric=bleu, batch_size=256):
         features: one row per image, (I, ...)
         references: for each image a list of captions (text)
         metric: function of references and captions, such as `metrics.score_captions`
-    Returns: dict from the metric's names to scores, "BLEU-4" or another one last
+    Returns: dict from the metric's names to scores
     """
     model.eval()
     device = next(model.parameters()).device
@@ -57,19 +57,22 @@ def validation_scores(model, features, references, metric=bleu, batch_size=256):
     return metric(references, [caption.text for caption in captions])
 
 
-def train(model, examples, validate, settings, folder=None, resume=False, on_best=None,
-          progress=True):  # fmt: skip
+def train(
+    model, examples, validate, settings, folder=None, resume=False, on_best=None, progress=True,
+    decides="BLEU-4",
+):  # fmt: skip
     """Train a captioner; leave it with the weights of the best validated epoch.
 
     Inputs:
         model: CaptioningRNN, on the device to train on
         examples: CaptionExamples
-        validate: function of the model that returns a dict of scores; its last one decides
+        validate: function of the model that returns a dict of scores
         settings: TrainingSettings
         folder: where log.jsonl and last.pt are kept; None to keep nothing
         resume: go on from the folder's last.pt, where there is one
         on_best: called with the model and the epoch's record after each best epoch
         progress: show a progress bar
+        decides: the score whose largest value makes an epoch the best
     Returns: list of one record per epoch: epoch, loss (nats per caption) or, in self-critical
         training, reward (CIDEr-D of the sampled captions), captions/s, seconds of training,
         waited (share of them in which the data were not ready), and the scores
@@ -85,7 +88,7 @@ def train(model, examples, validate, settings, folder=None, resume=False, on_bes
         while not run.finished():
             _train_epoch(run, examples, progress)
             record = distributed.agree(lambda: run.record() | validate(run.averaged.module))
-            run.finish_epoch(record, on_best)
+            run.finish_epoch(record, record[decides], on_best)
             if progress:
                 tqdm.write("  ".join(f"{k} {v:.4g}" for k, v in record.items()))
     model.load_state_dict(run.best_weights)
@@ -224,11 +227,11 @@ class _Run:
             "waited": round(self.waited / self.seconds, 3),
         }
 
-    def finish_epoch(self, record, on_best):
-        """Note an epoch's record, keep its weights where it is the best, write the checkpoint."""
+    def finish_epoch(self, record, score, on_best):
+        """Note an epoch's record, keep its weights where its score is the best, and save."""
         self.history.append(record)
         self.sum, self.seen, self.seconds, self.waited = 0.0, 0, 0.0, 0.0
-        score, averaged = list(record.values())[-1], self.averaged.module
+        averaged = self.averaged.module
         if score > self.best_score:
             self.best_score, self.best_epoch = score, len(self.history)
             self.best_weights = {k: v.clone() for k, v in averaged.state_dict().items()}
