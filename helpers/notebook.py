@@ -76,18 +76,34 @@ def slider(draw, **ranges):
     """Show a figure below sliders, one for each argument of the function that draws it.
 
     Inputs:
-        draw: function that shows a figure, called with one number for each name in ranges
+        draw: function that shows figures with `plots.show`, called with one number for each name
+            in ranges
         ranges: name of an argument -> (lowest, highest, step, first value)
-    Raises: what draw raises for the first values; what it raises later appears in place of the
-    figure
+    Raises: what draw raises for the first values; what it raises later stands in the figure's place
     """
-    with capture_output():
-        draw(**{name: first for name, (*_, first) in ranges.items()})
+    shown = widgets.HTML()  # with an Output widget, nbclient can wait for ever
     sliders = {
-        name: widgets.FloatSlider(value=first, min=low, max=high, step=step)
+        name: widgets.FloatSlider(
+            value=first, min=low, max=high, step=step, description=name, continuous_update=False
+        )
         for name, (low, high, step, first) in ranges.items()
     }
-    display(widgets.interactive(draw, **sliders))
+
+    def update():
+        with capture_output() as captured:
+            draw(**{name: each.value for name, each in sliders.items()})
+        shown.value = "".join(output.data["text/html"] for output in captured.outputs)
+
+    def moved(_):
+        try:
+            update()
+        except Exception as error:
+            shown.value = html.escape(f"{type(error).__name__}: {error}")
+
+    update()
+    for each in sliders.values():
+        each.observe(moved, "value")
+    display(widgets.VBox([*sliders.values(), shown]))
 
 
 def upload_button(describe):

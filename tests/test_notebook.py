@@ -5,6 +5,8 @@ from datetime import datetime, timezone
 
 import pytest
 from bs4 import BeautifulSoup  # nbconvert's
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.display import HTML, display
 from PIL import Image
 
 from helpers.notebook import _uploaded, show_source, slider, upload_button
@@ -72,9 +74,29 @@ def test_shows_code_that_is_no_solution_open():
     assert page.select_one("details[open]").summary.text == "solution"
 
 
-def test_a_slider_draws_its_first_values_and_tells_errors():
-    drawn = []
-    slider(lambda **values: drawn.append(values), r=(0.5, 1.5, 0.1, 0.9), k=(1, 5, 1, 2))
-    assert drawn[0] == {"r": 0.9, "k": 2}
+@pytest.fixture
+def shell():
+    """IPython, without which nothing that is shown can be captured."""
+    yield InteractiveShell.instance()
+    InteractiveShell.clear_instance()
+
+
+@pytest.mark.usefixtures("shell")
+def test_a_slider_draws_its_first_values_and_tells_errors(monkeypatch):
+    boxes = []
+    monkeypatch.setattr("helpers.notebook.display", boxes.append)
+
+    def draw(r, k):
+        display(HTML(f"<b>{1 / r:g} {k:g}</b>"))
+
+    slider(draw, r=(0, 1.5, 0.1, 0.5), k=(1, 5, 1, 2))
+    (r, _, shown) = boxes[0].children
+    assert (r.description, shown.value) == ("r", "<b>2 2</b>")
+    r.value = 1
+    assert shown.value == "<b>1 2</b>"
+    r.value = 0
+    assert shown.value == "ZeroDivisionError: float division by zero"
+    r.value = 0.5
+    assert shown.value == "<b>2 2</b>"
     with pytest.raises(ZeroDivisionError):
         slider(lambda r: 1 / r, r=(0, 1, 0.1, 0))

@@ -21,6 +21,15 @@ def test_formulas_are_mathml():
     assert table.find_parent("td") and table.text == "tanha"
 
 
+def test_a_widget_says_where_it_works():
+    data = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "VBox()"}
+    shown = nbformat.v4.new_output("display_data", data)
+    cell = nbformat.v4.new_code_cell("slider()", outputs=[shown])
+    html, _ = OfflineHTMLExporter().from_notebook_node(nbformat.v4.new_notebook(cells=[cell]))
+    (output,) = BeautifulSoup(html, "html.parser").select(".jp-OutputArea-output")
+    assert output.text.strip() == "Open the notebook in Jupyter to use this."
+
+
 def test_nothing_is_fetched():
     html = page("# A title", "$x$")
     assert not re.search(r'(src|href)="(https?:)?//|url\((https?:)?//|@import', html)

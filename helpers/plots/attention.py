@@ -8,7 +8,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.patches import Rectangle
 
-from helpers.plots.cells import GREY, _arrow, _box, _canvas
+from helpers.plots.cells import BACK, GREY, _arrow, _box, _canvas
 from helpers.plots.style import COLORS, use_style
 
 # From clear to strong: what has no weight leaves the picture as it is.
@@ -26,7 +26,7 @@ def attention_lstm_cell(gradients=False):
     title = "The same timestep, backwards" if gradients else "One timestep of the attention LSTM"
     axes = _canvas(title, (8.4, 4.6), 12.8, 6.6)
     _box(axes, (6.4, 3.4), 8.4, 5.4, "", "#f3f3f3")
-    _box(axes, (4.1, 4.7), 2.1, 0.95, "softmax of\nquery · keys / $\\sqrt{H}$",
+    _box(axes, (3.95, 4.7), 2.1, 0.95, "softmax of\nquery · keys / $\\sqrt{H}$",
          COLORS["yellow"], 10)  # fmt: skip
     _box(axes, (6.7, 4.7), 1.5, 0.95, "weighted\nmean", COLORS["yellow"], 10)
     _box(axes, (6.7, 3.55), 0.9, 0.56, "$W_{attn}$", COLORS["orange"], 11)
@@ -41,12 +41,12 @@ def attention_lstm_cell(gradients=False):
     ):  # fmt: skip
         axes.text(x, y, name, ha=side, va="center", family="monospace", fontsize=12)
     for points, way, place, forward, backward in _WIRES:
-        color = COLORS["red"] if gradients else COLORS["blue" if way else "black"]
+        color = BACK if gradients else COLORS["blue" if way else "black"]
         corners = points[::-1] if gradients else points
         axes.plot(*zip(*corners[:-1], strict=True), color=color, linewidth=1.4, zorder=1)
         _arrow(axes, corners[-2], corners[-1], color)
         axes.text(*place, backward if gradients else forward, va="center", fontsize=9.5,
-                  color=COLORS["red"] if gradients else GREY)  # fmt: skip
+                  color=BACK if gradients else GREY)  # fmt: skip
         if way:
             axes.text(1.9, points[0][1], way, color="white", ha="center", va="center",
                       fontsize=9.5, weight="bold", bbox={"boxstyle": "circle,pad=0.18",
@@ -57,12 +57,12 @@ def attention_lstm_cell(gradients=False):
 _WIRES = [
     # corners, number of the way to the past, where the text stands, what flows forwards, what back
     (((1.45, 1.75), (3.65, 1.75)), "1", (2.3, 1.47), "(N, H)", "$da\\,W_h^T$"),
-    (((1.45, 4.7), (3.05, 4.7)), "2", (2.3, 4.98), "query", ""),
+    (((1.45, 4.7), (2.9, 4.7)), "2", (2.24, 4.98), "query", ""),
     (((1.45, 2.75), (8.8, 2.75), (8.8, 2.3)), "3", (2.3, 3.0), "memory", "$dc \\odot f$"),
     (((4.55, 1.75), (6.45, 1.75)), "", (5.4, 2.0), "", "$da$"),
-    (((5.3, 6.2), (5.3, 5.65), (4.1, 5.65), (4.1, 5.18)), "", (4.2, 5.4), "keys", "as keys"),
+    (((5.3, 6.2), (5.3, 5.65), (3.95, 5.65), (3.95, 5.18)), "", (4.05, 5.4), "keys", "as keys"),
     (((5.3, 5.65), (6.7, 5.65), (6.7, 5.18)), "", (6.8, 5.4), "values", "as values"),
-    (((5.15, 4.7), (5.95, 4.7)), "", (5.18, 4.97), "$\\alpha$ (N, P)", "$d\\alpha$"),
+    (((5.0, 4.7), (5.95, 4.7)), "", (5.06, 4.97), "$\\alpha$ (N, P)", "$d\\alpha$"),
     (((6.7, 4.22), (6.7, 3.83)), "", (6.8, 4.03), "attn (N, H)", "$d\\mathrm{attn}$"),
     (((6.7, 3.27), (6.7, 1.98)), "", (6.8, 2.35), "", "$da$"),
     (((6.7, 0.22), (6.7, 0.75)), "", (6.85, 0.32), "(N, D)", "$dx$"),

@@ -100,12 +100,12 @@ def captioner(words=("three", "blue", "houses")):
     for (x, width, text, color), before in zip(chain, (1.7, 4.25), strict=True):
         _arrow(axes, (before, 2.4), (x - width / 2, 2.4))
         _box(axes, (x, 2.4), width, 1.1, text, color, 10)
-    axes.text(1.8, 0.9, "features (N, C)", color=GREY, fontsize=9)
+    axes.text(4.75, 1.4, "features (N, C)", ha="center", color=GREY, fontsize=9)
     read, said = ["<START>", *words], [*words, "<END>"]
     for t, (word, answer) in enumerate(zip(read, said, strict=True)):
         x = 9.0 + 2.7 * t
         _arrow(axes, (6.75 if t == 0 else x - 2.1, 2.4), (x - 0.6, 2.4))
-        axes.text(x - (1.45 if t == 0 else 1.35), 2.55, f"$h_{t}$", ha="center", fontsize=12)
+        axes.text(x - (1.45 if t == 0 else 0.95), 2.55, f"$h_{t}$", ha="center", fontsize=12)
         _box(axes, (x, 2.4), 1.2, 1.0, "RNN", COLORS["sky"], 11)
         _arrow(axes, (x, 0.6), (x, 1.9))
         _arrow(axes, (x, 2.9), (x, 4.1))

@@ -26,7 +26,7 @@ def caption_gallery(images, captions, columns=4, width=28, colors=None, square=F
         images = [ImageOps.fit(image, (420, 420)) for image in images]
     rows = -(-len(images) // columns)
     lines = ["\n".join(textwrap.fill(x, width) for x in text.split("\n")) for text in captions]
-    column = max(2.1, 0.062 * width)  # inches: a picture, or a long line below it
+    column = max(2.1, 0.07 * width)  # inches: a picture, or a long line below it
     height = (column if square else 1.9) + 0.17 * max(text.count("\n") + 1 for text in lines)
     figure, axes = plt.subplots(
         rows, columns, figsize=(column * columns, height * rows), squeeze=False
@@ -73,6 +73,6 @@ def seen_squares(images, side=288, cells=0):
             axes.axvline(left + k * short / cells, 1 - (top + short) / height, 1 - top / height,
                          color="white", linewidth=0.7)  # fmt: skip
         axes.set(xlim=(0, width), ylim=(height, 0))
-        axes.set_title(f"{width} × {height} → {side} × {side} pixels", fontsize=9)
+        axes.set_title(f"{width} × {height} pixels\n→ {side} × {side}", fontsize=9)
         axes.axis("off")
     return figure

@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Circle
 
-from helpers.plots.cells import GREY, _box, _canvas
+from helpers.plots.cells import BACK, GREY, _box, _canvas
 from helpers.plots.style import COLORS, use_style
 
 
@@ -32,10 +32,10 @@ def lstm_cell(gradients=False):
     ):  # fmt: skip
         axes.text(x, y, name, ha=side, va="center", family="monospace", fontsize=12)
     for corners, width, place, forward, backward in _WIRES:
-        color = COLORS["red"] if gradients else COLORS["blue" if width > 2 else "black"]
+        color = BACK if gradients else COLORS["blue" if width > 2 else "black"]
         _wire(axes, corners[::-1] if gradients else corners, width, color)
         axes.text(*place, backward if gradients else forward, va="center",
-                  color=COLORS["red"] if gradients else GREY)  # fmt: skip
+                  color=BACK if gradients else GREY)  # fmt: skip
     return axes.figure
 
 

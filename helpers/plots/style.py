@@ -4,12 +4,10 @@ import base64
 import html
 import io
 import re
-import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 from IPython.display import display
-from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from helpers.files import atomic_write
@@ -46,7 +44,6 @@ def use_style():
         "legend.frameon": False,
         "svg.hashsalt": "",  # names inside an SVG do not vary
     })  # fmt: skip
-    _set_up_notebook()
 
 
 def show(figure, alt):
@@ -101,14 +98,3 @@ def _save(figure, kind, **options):
     if kind == "svg":  # a hundredth of a point is enough
         return re.sub(rb"(\b[1-9]\d*\.\d\d)\d+", rb"\1", file.getvalue())
     return file.getvalue()
-
-
-def _set_up_notebook():
-    """Have IPython's text for a figure tell no size, which varies with the words in it."""
-    if "IPython" not in sys.modules or (shell := sys.modules["IPython"].get_ipython()) is None:
-        return
-    if hasattr(shell, "kernel"):
-        import matplotlib_inline.backend_inline  # noqa: F401  its own formatter comes first
-
-        formatters = shell.display_formatter.formatters
-        formatters["text/plain"].for_type(Figure, lambda _, printer, __: printer.text("<Figure>"))
