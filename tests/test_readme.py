@@ -287,7 +287,7 @@ def test_options_of_train(mine, commands):
     assert log.read_text(encoding="utf-8") == before  # there was nothing left to do
 
 
-@typed(DESCRIBE, "--beam 5", "--picture out.png", "--attention maps.png")
+@typed(DESCRIBE, "--beam 1", "--picture out.png", "--attention maps.png")
 def test_caption(reader, commands):
     describe, *options = commands
     plain = reader.type(describe)
