@@ -1,9 +1,17 @@
 """What runs on a GPU, on tensors that only claim to be there: one of the CPU among them fails."""
 
 import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from layouts import write_files
+from PIL import Image
 from small import FEATURE_DIM, POSITIONS, VOCABULARY
 from torch._subclasses import fake_impls
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
@@ -14,6 +22,11 @@ from helpers.encoder import ImageEncoder
 from helpers.plots import words_considered
 
 CELLS = ("rnn", "lstm", "attn")
+TESTS = Path(__file__).parent
+SENTENCES = (
+    "a red dog runs on grass", "two black cats sleep on a bed",
+    "a man rides a bike", "one bird flies over the sea",
+)  # fmt: skip
 
 
 class NoGenerator:
@@ -102,3 +115,36 @@ def test_weights_that_diverged_are_named_before_anything_is_drawn(cell):
     features = torch.full((4, POSITIONS, FEATURE_DIM), torch.nan)
     with pytest.raises(FloatingPointError, match="the scores are not numbers"):
         decoding.sample(model, features if cell == "attn" else features[:, 0])
+
+
+@pytest.fixture
+def captioned(tmp_path):
+    """Write four pictures of noise to learn from, and two to look at."""
+    rng, files = np.random.default_rng(0), {}
+    for split, count in (("train", 4), ("val", 2)):
+        said = [(k, SENTENCES[k] + " today" * again) for k in range(count) for again in range(2)]
+        files[f"annotations/captions_{split}.json"] = {
+            "images": [{"id": k, "file_name": f"{k}.png"} for k in range(count)],
+            "annotations": [{"image_id": k, "caption": caption} for k, caption in said],
+        }
+        for k in range(count):
+            picture = io.BytesIO()
+            Image.fromarray(rng.integers(0, 255, (64, 64, 3), np.uint8)).save(picture, "PNG")
+            files[f"{split}/{k}.png"] = picture.getvalue()
+    write_files(tmp_path / "set", files)
+    return tmp_path
+
+
+def test_every_stage_on_a_device_that_mixes_with_nothing(captioned):
+    """The commands, resuming and every way to decode say what they say on the CPU.
+
+    A tensor of the CPU among those of the device would fail, as it does on a GPU.
+    """
+    python = [sys.executable, "-W", "error", TESTS / "every_stage.py", captioned]
+    environment = os.environ | {"PYTHONPATH": str(TESTS.parent), "PATH": ""}  # without Java
+    done = subprocess.run(python, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    cpu, device = json.loads(done.stdout.splitlines()[-1]).values()
+    assert device == cpu
+    codes = [text[:2] for text in cpu[: -len(CELLS)]]
+    assert codes == ["0 "] * len(codes), cpu

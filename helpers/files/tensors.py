@@ -52,7 +52,8 @@ def write_tensors(path, tensors):
     Inputs: path: the file; tensors: dict from names to tensors of any shape
     """
     with atomic_write(path) as temporary:
-        temporary.write_bytes(save({name: each.contiguous() for name, each in tensors.items()}))
+        cpu = {name: each.cpu().contiguous() for name, each in tensors.items()}
+        temporary.write_bytes(save(cpu))
 
 
 def fill(module, tensors, path, remedy="the files are of different models"):
