@@ -24,7 +24,7 @@ from tools import badges
 COPIED = ("pretrained", "requirements.txt", "constraints.txt", "LICENSE")
 OWN = ("fast",)  # the compiled engine holds the kernels once more
 # What the checks compare with: solutions, which the copy holds packed, not to be read or found
-PACKED = ("textbook.py", "tasks.py", "cases_of_functions.py")
+PACKED = ("textbook.py", "tasks.py", "mistakes.py")
 ENDINGS = ("_forward", "_backward")
 # Files of helpers/kernels, and what is stubbed in each besides what ends in one of ENDINGS.
 STUBBED = {

@@ -1,6 +1,6 @@
 """Small random arrays of unequal sizes, for each kernel, and what has to come out of them."""
 
-import copy
+import inspect
 
 import numpy as np
 
@@ -45,69 +45,81 @@ class Case:
         sizes: dict from N, T, D, H, P, V, M to sizes
         seed: of the random numbers
         c0: for an LSTM, whether a first cell state, (N, H), is given
+        changed: dict from an input, or an upstream gradient, to a function that makes another
+            array of it, of its shape
     """
 
-    def __init__(self, name, sizes, seed=0, c0=False):
-        self.name, self.c0, self.hypotheses = name, c0, None
+    def __init__(self, name, sizes=SIZES, seed=0, c0=False, changed=None):
+        self.name, self.sizes, self.seed, self.c0 = name, dict(sizes), seed, c0
         self.model = name.removesuffix("_forward").removesuffix("_backward")
         self.backward = name.endswith("_backward")
         self.forward_name = f"{self.model}_forward" if self.backward else name
         rng = np.random.default_rng(seed)
         shapes, outputs = KERNELS[self.model]
-        shapes += " c0:N,H" if c0 else ""
-        self.sizes = dict(sizes)
-        self.inputs = {}
-        for each in shapes.split():
-            key, letters = each.split(":")
-            self.inputs[key] = self._random(rng, key, letters.split(","))
-            self.inputs[key].setflags(write=False)  # no mistake that is tried may change it
-        self.sizes["W"] = int(self.inputs["mask"].sum()) if "mask" in self.inputs else 1
+        shapes = [each.split(":") for each in (shapes + " c0:N,H" * c0).split()]
+        self.letters = {letter for _, letters in shapes for letter in letters.split(",")}
+        self.inputs = {k: self._random(rng, k, letters.split(",")) for k, letters in shapes}
+        self.upstream = {}
         self.outputs = self.forward_outputs = outputs.split()
         self.after = [] if self.backward or name == self.model else ["cache"]
-        self.upstream = {}
+        self._change(self.inputs, changed)
+        values = getattr(textbook, self.forward_name)(*self.inputs.values())
+        self.forward_expected = dict(zip(self.forward_outputs, values, strict=False))
         if self.backward:
-            values = getattr(textbook, self.forward_name)(*self.inputs.values())
-            wanted = self.outputs[:1] if "alpha" in self.outputs else self.outputs
             self.upstream = {
-                f"d{key}": rng.normal(scale=0.6, size=np.shape(value))
-                for key, value in zip(wanted, values, strict=False)
-            }
+                f"d{k}": rng.normal(scale=0.6, size=value.shape)
+                for k, value in self.forward_expected.items() if k != "alpha"
+            }  # fmt: skip
+            self._change(self.upstream, changed)
             self.outputs = [f"d{k}" for k, a in self.inputs.items() if a.dtype.kind == "f"]
-        self.letters = {each for part in shapes.split() for each in part.split(":")[1].split(",")}
-        self.compute()
-
-    def like(self, seed=0, **sizes):
-        """Return a case of the same kernel with other sizes or other numbers."""
-        return Case(self.name, self.sizes | sizes, seed, self.c0)
-
-    def compute(self):
-        """Work out what is expected, again where an input was replaced."""
+        cache = protected(values[-1:])
+        given = (self.upstream.values(), cache) if self.backward else (self.inputs.values(),)
+        self._given = [array for arrays in given for array in arrays]
+        self.sizes["W"] = int(self.inputs["mask"].sum()) if "mask" in self.inputs else 1
         self.expected = self.run(vars(textbook))
 
+    def run(self, functions):
+        """Return the outputs by name, computed by functions of the textbook, changed or not."""
+        values = functions[self.name](*self._given)
+        return {k: np.asarray(v) for k, v in zip(self.outputs, values, strict=False)}
+
+    def like(self, seed=0, changed=None, **sizes):
+        """Return a case of the same kernel with other sizes or other numbers."""
+        return Case(self.name, self.sizes | sizes, seed, self.c0, changed)
+
     def _random(self, rng, key, letters):
-        shape = [
-            4 * self.sizes["H"] if letter == "4H" else self.sizes[letter] for letter in letters
-        ]
+        sizes = self.sizes | {"4H": 4 * self.sizes["H"]}
+        shape = [sizes[letter] for letter in letters]
         if key == "y" or (key == "x" and self.model == "word_embedding"):
-            ids = rng.integers(0, self.sizes["V"], shape)
+            ids = rng.integers(0, sizes["V"], shape)
             ids.flat[-1] = ids.flat[0]  # a word that occurs twice, not in neighbouring places
             return ids
         if key == "mask":
             mask = rng.random(shape) < 0.7
-            mask.flat[0] = True
-            mask.flat[1:2] = False
+            mask.flat[:2] = [True, False][: mask.size]
             return mask
         return rng.normal(scale=0.6, size=shape)
 
-    def run(self, functions):
-        """Return the outputs by name, computed by functions of the textbook, changed or not."""
-        if self.backward:
-            *_, cache = getattr(textbook, self.forward_name)(*self.inputs.values())
-            values = functions[self.name](*self.upstream.values(), cache)
-        else:
-            values = functions[self.name](*self.inputs.values())
-        return {k: np.asarray(v) for k, v in zip(self.outputs, values, strict=False)}
+    @staticmethod
+    def _change(arrays, changed):
+        arrays |= {k: changed[k](a) for k, a in arrays.items() if changed and k in changed}
+        protected(arrays)
 
-    def arguments(self, convert=copy.deepcopy):
-        """Return copies of the inputs of the forward pass, by name."""
-        return {key: convert(array) for key, array in self.inputs.items()}
+
+def arrays_in(value, depth=6):
+    """Collect the NumPy arrays in arguments or a cache, whatever it is made of."""
+    if isinstance(value, np.ndarray):
+        return [value]
+    if depth == 0 or isinstance(value, (str, bytes, type)) or inspect.ismodule(value):
+        return []
+    if not isinstance(value, (tuple, list)):
+        value = value if isinstance(value, dict) else getattr(value, "__dict__", {})
+        value = list(value.values())
+    return [array for each in value for array in arrays_in(each, depth - 1)]
+
+
+def protected(value):
+    """Return a value in which no mistake that is tried may change an array."""
+    for array in arrays_in(value):
+        array.setflags(write=False)
+    return value

@@ -1,6 +1,6 @@
 """`check_kernel`: the verdict on a kernel, in words."""
 
-import dis
+import contextlib
 import functools
 import inspect
 from dataclasses import dataclass, field
@@ -8,13 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from helpers import kernels
-from helpers.diagnosis import textbook
 from helpers.diagnosis.calling import ForwardWrong, NotWritten, Wrong
 from helpers.diagnosis.cases import checkable
-from helpers.diagnosis.hypotheses import BOUND
-from helpers.diagnosis.trial import Trial
-
-NUMPY_ALONE = "NumPy alone"
+from helpers.diagnosis.explaining import BOUND
+from helpers.diagnosis.trial import NUMPY_ALONE, Trial
 
 
 @dataclass
@@ -26,7 +23,6 @@ class Verdict:
     lines: of text: what is wrong, or what it waits for
     errors: dict from output to its relative error, of a right kernel
     notes: what a right kernel cannot do yet
-    bound: of the errors
     """
 
     name: str
@@ -34,7 +30,6 @@ class Verdict:
     lines: list = field(default_factory=list)
     errors: dict = field(default_factory=dict)
     notes: list = field(default_factory=list)
-    bound: float = BOUND
 
     def __str__(self):
         if self.state == "missing":
@@ -46,7 +41,7 @@ class Verdict:
             lines = [line.replace("\n", "\n  ") for line in self.lines]
             return "\n  ".join([f"{self.name} is not right yet:", *lines])
         measured = ", ".join(f"{key} {error:.1e}" for key, error in self.errors.items())
-        bound = f"{self.bound:g}".replace("e-0", "e-")
+        bound = f"{BOUND:g}".replace("e-0", "e-")
         first = f"{self.name} ok: {measured} (relative errors, below {bound})"
         return "\n  ".join([first, *self.notes])
 
@@ -61,7 +56,7 @@ def check_kernel(function, reference=None, forward=None, seed=0, otherwise=None)
         function: a kernel with the arguments and the outputs of one in helpers.kernels
         reference: the kernel of ours that it should be; by default the one of its name
         forward: for a backward kernel, the reader's own forward kernel, which makes its cache;
-            by default ours does
+            by default ours does, or one that stands beside the backward kernel
         seed: of the random inputs, in float64 NumPy
         otherwise: in a notebook, the kernel to go on with while the reader's is not right; what
             is wrong is printed then, and nothing raised
@@ -70,26 +65,16 @@ def check_kernel(function, reference=None, forward=None, seed=0, otherwise=None)
     Raises: without `otherwise`, AssertionError with one line per output that is wrong;
         ValueError when it cannot be told which kernel it should be.
     """
-    name = _name(reference) if reference is not None else _name(function)
-    if name is None and otherwise is not None:
-        name = _name(otherwise)
+    name = next((n for n in map(_name, (reference, function, otherwise)) if n), None)
+    name = name or _by_trial(function)
     if name is None:
         known = ", ".join(checkable())
         raise ValueError(f"which kernel is this? Tell with reference=; there are: {known}")
-    return concluded(judge(name, function, forward, seed), function, otherwise)
-
-
-def concluded(verdict, function, otherwise):
-    """Print a verdict, and choose what to go on with.
-
-    Inputs: verdict: Verdict on the function; function, otherwise: as for `check_kernel`
-    Returns: as `check_kernel`
-    Raises: AssertionError, without `otherwise`, for a function that is not right.
-    """
+    verdict = judge(name, function, forward, seed)
     if verdict.state == "right":
         print(verdict)
-        numpy_alone = any(note.startswith((NUMPY_ALONE, "torch")) for note in verdict.notes)
-        return on_tensors(function) if numpy_alone and otherwise is not None else function
+        alone = any(NUMPY_ALONE in note for note in verdict.notes)
+        return on_tensors(function) if alone and otherwise is not None else function
     if otherwise is None:
         raise AssertionError(str(verdict))
     if verdict.state == "missing":
@@ -99,89 +84,91 @@ def concluded(verdict, function, otherwise):
     return otherwise
 
 
-def judge(name, function, forward=None, seed=0, values=False):
-    """Put a kernel on trial, after those that it builds on.
+def judge(name, function, forward=None, seed=0, beside=None):
+    """Put a kernel on trial. One that is not right waits where a kernel that it builds on is not.
 
-    Inputs: name: of the kernel that it should be; values: whether to look at one case alone;
-        others as for `check_kernel`
+    Inputs:
+        name: of the kernel that it should be
+        function, forward, seed: as for `check_kernel`
+        beside: dict from name to kernel, of others that the reader wrote, where they do not stand
+            in the function's own module
     Returns: Verdict
     """
-    needed = _uses(name, function)
-    if name.endswith("_backward"):
-        forward_name = name.replace("_backward", "_forward")
-        forward = forward or _maker_of_cache(name, forward_name, function, seed)
-        needed = {forward_name: forward} | needed
-    for other, its in needed.items():
-        if its is not function:
-            before = judge(
-                other, its, needed.get(other.replace("_backward", "_forward")), seed, True
-            )
-            if before.state == "waits":
-                return Verdict(name, "waits", before.lines)
-            if before.state == "missing":
-                return Verdict(name, "waits", [str(before)])
-            if before.state == "wrong":
-                return Verdict(name, "waits", [f"{other} is not right yet: {before.lines[0]}"])
-    trial = Trial(name, function, forward, seed)
+    beside = (beside or {}) | _beside(function)
+    forward_name = name.replace("_backward", "_forward")
+    makers = [forward]
+    if name.endswith("_backward") and forward is None:  # whose cache can it read?
+        ours = getattr(kernels, forward_name)
+        makers = [ours, beside.get(forward_name, ours)]
+    trials = [Trial(name, function, maker, seed) for maker in makers]
+    trial = next((each for each in trials if each.is_right()), trials[-1])
     try:
-        trial.run(values)
+        if not trial.was_right:
+            for other in _called(function, beside.keys() - {name}):
+                before = judge(other, beside[other], None, seed, beside)
+                # raised: perhaps since its cache is one that another forward pass made
+                if before.state != "right" and not str(before.lines[:1]).startswith("['raised"):
+                    return _waits(name, other, before)
+        trial.run()
     except NotWritten as error:
         return Verdict(name, "missing", [str(error)] if str(error) else [])
     except ForwardWrong as wrong:
-        return Verdict(name, "waits", [f"{name[:-9]}_forward is not right yet: {wrong}"])
+        before = judge(forward_name, trial.forward, None, seed, beside)
+        before.lines += wrong.lines  # where the forward pass returns no cache
+        return _waits(name, forward_name, before)
     except Wrong as wrong:
         return Verdict(name, "wrong", wrong.lines)
     return Verdict(name, "right", [], trial.errors, trial.notes)
 
 
-def _maker_of_cache(name, forward_name, function, seed):
-    """Choose the forward kernel whose cache a backward kernel can read: ours, or one beside it."""
-    ours = getattr(kernels, forward_name)
-    beside = getattr(function, "__globals__", {}).get(forward_name, ours)
-    for forward in (ours, beside):
-        try:
-            Trial(name, function, forward, seed).run(values=True)
-            return forward
-        except (NotWritten, Wrong):
-            continue
-    return ours
+def _waits(name, other, before):
+    """Return the verdict on a kernel that waits for another one, on which there is a verdict."""
+    if before.state == "missing":
+        return Verdict(name, "waits", [str(before)])
+    told = before.lines[0]
+    return Verdict(
+        name, "waits", [told if before.state == "waits" else f"{other} is not right yet: {told}"]
+    )
 
 
-def _uses(name, function):
-    """Return the kernels that a function calls by their names; another process tells its `uses`."""
-    if hasattr(function, "uses"):
-        return function.uses
-    plain = inspect.unwrap(function)
-    if not hasattr(plain, "__code__"):
-        return {}
-    names = {i.argval for i in dis.get_instructions(plain) if i.opname == "LOAD_GLOBAL"} - {name}
-    found = {each: plain.__globals__.get(each) for each in checkable() if each in names}
-    return {each: its for each, its in found.items() if callable(its)}
+def _plain(function):
+    """Return the function within partials and wrappers."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return inspect.unwrap(function)
+
+
+def _beside(function):
+    """Return the kernels in a function's module or notebook; another process tells its `uses`."""
+    space = getattr(_plain(function), "__globals__", getattr(function, "uses", {}))
+    return {name: space[name] for name in checkable() if callable(space.get(name))}
+
+
+def _called(function, names):
+    """List those of the names that a function uses."""
+    codes = [getattr(_plain(function), "__code__", None)]
+    found = {*getattr(function, "uses", ())}
+    for code in codes:
+        if inspect.iscode(code):
+            found |= {*code.co_names}
+            codes += code.co_consts  # functions within it
+    return [name for name in checkable() if name in found & names]
 
 
 def _name(function):
     """Return the name of the kernel that a function should be, or None."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    name = getattr(function, "__name__", "")
-    known = checkable()
-    if name in known:
-        return name
-    ends = [each for each in known if name.endswith(f"_{each}")]
-    return max(ends, key=len) if ends else _by_trial(function)
+    name, known = getattr(_plain(function), "__name__", ""), checkable()
+    ends = [each for each in known if f"_{name}".endswith(f"_{each}")]
+    return max(ends, key=len, default=None)
 
 
 def _by_trial(function):
     """Try which kernel a callable without a telling name is right as."""
     for name in checkable():
-        forward = getattr(textbook, name.replace("_backward", "_forward"))
-        ours = getattr(kernels, name.replace("_backward", "_forward"), forward)
-        try:
-            trial = Trial(name, function, ours, 0)
-            trial.run(values=True)
-        except Exception:
-            continue
-        return name
+        forward = getattr(kernels, name.replace("_backward", "_forward"))
+        with contextlib.suppress(Exception):
+            if Trial(name, function, forward, 0).is_right():
+                return name
     return None
 
 
@@ -192,19 +179,17 @@ def on_tensors(function):
     @functools.wraps(function)
     def converted(*arguments, **named):
         if named:  # in the function's own order
-            bound = inspect.signature(function).bind(*arguments, **named)
-            arguments = bound.args
+            arguments = inspect.signature(function).bind(*arguments, **named).args
         tensors = [each for each in arguments if isinstance(each, torch.Tensor)]
         if not tensors:
             return function(*arguments)
         like = next((each for each in tensors if each.is_floating_point()), tensors[0])
         given = [a.detach().cpu().numpy() if isinstance(a, torch.Tensor) else a for a in arguments]
         result = function(*given)
-        outputs = result if isinstance(result, (tuple, list)) else [result]
         back = [
             torch.as_tensor(o, dtype=like.dtype, device=like.device)
             if isinstance(o, (np.ndarray, np.generic, float)) else o
-            for o in outputs
+            for o in (result if isinstance(result, (tuple, list)) else [result])
         ]  # fmt: skip
         return tuple(back) if isinstance(result, (tuple, list)) else back[0]
 

@@ -145,3 +145,84 @@ def policy_loss(log_probs, rewards):
     advantages = rewards - others
     loss = -(advantages * log_probs).sum() / (images * K)
     return loss, -advantages / (images * K)
+
+
+# Mistakes in these functions: what is wrong, then a piece of the code and what stands there instead
+MISTAKES: dict[str, list[tuple]] = {
+    "relative_error": [
+        ("the largest error is wanted, and this is the mean", "errors.max()", "errors.mean()"),
+        ("one number is wanted: the largest of the errors", "float(errors.max())", "errors"),
+        ("it is not divided by |x| + |y|", "/ np.maximum(1e-8, np.abs(x) + np.abs(y))", ""),
+        ("|x| + |y| is wanted below, not |x + y|", "np.abs(x) + np.abs(y)", "np.abs(x + y)"),
+        ("|x| + |y| is wanted below, not |y| alone", "np.abs(x) + ", ""),
+        ("|x| + |y| is wanted below, not |x| alone", " + np.abs(y)", ""),
+        ("the difference needs its absolute value", "np.abs(x - y)", "(x - y)"),
+        ("0/0 is NaN: keep what stands below at 1e-8 or more", "np.maximum(1e-8, ", "("),
+    ],
+    "numerical_gradient": [
+        ("the two points are 2 h apart: divide by 2 h, not by h", "(2 * h)", "h"),
+        ("a central difference is wanted, f(x + h) - f(x - h); this is one-sided",
+         "kept - h", "kept", "(2 * h)", "h"),
+        ("it is one-sided: take f(x - h), not f(x)", "kept - h", "kept"),
+        ("the change of f(x) has to be weighed with df before it is summed", " * df", ""),
+        ("each entry of x has to be put back", "x[index] = kept\n", "pass\n"),
+        ("the sign is wrong: f(x + h) - f(x - h), in this order", "above - below", "below - above"),
+    ],
+    "shift_captions": [
+        ("inputs and targets are swapped", "return inputs, targets,", "return targets, inputs,"),
+        ("the mask is inverted: True where the target counts", "!= NULL", "== NULL"),
+        ("the mask belongs to the targets, not to the inputs", "targets != NULL", "inputs != NULL"),
+        ("the mask leaves <END> out, which the model has to learn to say", "!= NULL", "> 2"),
+        ("the targets are not shifted: they must be one step later than the inputs",
+         "captions[:, 1:]", "captions[:, :-1]"),
+        ("both are as long as the captions: leave out the last input and the first target",
+         "captions[:, :-1], captions[:, 1:]", "captions, captions"),
+    ],
+    "training_loop": [
+        ("gradients add up from step to step: optimizer.zero_grad() is missing",
+         "optimizer.zero_grad()", "pass"),
+        ("no gradient reaches the step: loss.backward() belongs between zero_grad() and step()",
+         "loss.backward()", "pass"),
+        ("optimizer.step() is missing: the weights stay as they are", "optimizer.step()", "pass"),
+        ("the gradient is not clipped, or only after the step: clip its norm at 5",
+         "torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)", "pass"),
+        ("the norm is clipped at 1, not at 5", "5.0", "1.0"),
+        ("keep loss.item(), a number; the tensors hold on to every step's graph", ".item()", ""),
+    ],
+    "greedy_decode": [
+        ("it must first read <START>, id 1, and this reads <NULL>", ", START)", ", 0)"),
+        ("the chosen word is not fed back: it must be read at the next timestep",
+         "words = scores", "chosen = scores", "words.tolist()", "chosen.tolist()"),
+        ("the state is not carried on: each step needs the state of the step before",
+         "scores, state, _", "scores, _, _"),
+        ("a caption goes on after <END>", "END not in caption", "True"),
+        ("<END> is left out: a caption ends with it",
+         "return captions", "return [[w for w in c if w != END] for c in captions]"),
+        ("the least probable word is chosen: argmax, not argmin", "argmax", "argmin"),
+    ],
+    "beam_search": [
+        ("a caption that ended with <END> is extended: keep it as it is", "if ids and", "if 0 and"),
+        ("one beginning alone is kept, whatever the width", "[:width]", "[:1]"),
+        ("the least probable beginnings are kept", "-beam[1]", "beam[1]"),
+        ("log-probabilities of the words before are lost: add them up", "log_prob + ", ""),
+    ],
+    "cider_d": [
+        ("a repeated n-gram counts each time: clip it, min(c, r)", "min(c[g], r[g])", "c[g]"),
+        ("the n-grams are not weighed with idf",
+         "* idf.get(g, 0.0) ** 2", "", "* idf.get(g, 0.0)", ""),
+        ("both vectors are weighed with idf: it stands twice in their product",
+         " ** 2 for g", " for g"),
+        ("the difference in length is not penalised", "10 * penalty", "10"),
+        ("the score is a fourth of the sum over n, times 10", "10 * penalty", "penalty"),
+        ("the mean over n = 1 to 4 is wanted, and this is the sum", " / 4", ""),
+    ],
+    "policy_loss": [
+        ("the sign is wrong: a better caption must become more probable",
+         "loss = -(", "loss = (", "return loss, -", "return loss, "),
+        ("the baseline is missing: subtract the other captions' mean reward",
+         "rewards - others\n", "rewards\n"),
+        ("the baseline must leave the caption itself out", "rewards - others\n",
+         "rewards - rewards.mean(1, keepdims=True)\n"),
+        ("average over all captions: divide by I K", " / (images * K)", ""),
+    ],
+}  # fmt: skip

@@ -13,10 +13,15 @@ def sigmoid(z):
     return 0.5 * (1 + np.tanh(0.5 * z))
 
 
+def log_softmax(z, axis):
+    """Return log(exp(z) over its sum), of an array of any shape, without overflow."""
+    z = z - z.max(axis=axis, keepdims=True)
+    return z - np.log(np.exp(z).sum(axis=axis, keepdims=True))
+
+
 def softmax(z, axis):
-    """Return exp(z) over its sum: for the moderate numbers that mistakes are looked for with."""
-    e = np.exp(z)
-    return e / e.sum(axis=axis, keepdims=True)
+    """Return exp(z) over its sum, of an array of any shape."""
+    return np.exp(log_softmax(z, axis))
 
 
 def rnn_step_forward(x, prev_h, Wx, Wh, b):
@@ -124,8 +129,7 @@ def lstm_forward(x, h0, Wx, Wh, b, c0=None):
         h[:, t] = next_h
         c[:, t] = next_c
         gates.append(gates_t[1:])
-        prev_h = next_h
-        prev_c = next_c
+        prev_h, prev_c = next_h, next_c
     return h, (x, h0, c0, first_c, Wx, Wh, h, c, gates)
 
 
@@ -202,8 +206,7 @@ def attention_lstm_forward(x, A, Wx, Wh, Wattn, b):
         h[:, t] = next_h
         c[:, t] = next_c
         gates.append(gates_t[1:])
-        prev_h = next_h
-        prev_c = next_c
+        prev_h, prev_c = next_h, next_c
     return h, alpha, (x, A, Wx, Wh, Wattn, h0, h, c, scores, alpha, attn, gates)
 
 
@@ -230,7 +233,7 @@ def attention_lstm_backward(dh, cache):
         dWh += prev_h.T @ da
         dWattn += attn[:, t].T @ da
         db += da.sum(axis=0)
-    dA += dprev_h[:, None] / P + dprev_c[:, None] / P
+    dA += (dprev_h + dprev_c)[:, None] / P
     return dx, dA, dWx, dWh, dWattn, db
 
 
@@ -261,11 +264,9 @@ def temporal_affine_backward(dout, cache):
 
 def temporal_softmax_loss(scores, y, mask):
     N, T, V = scores.shape
-    rows = np.arange(N)[:, None], np.arange(T), y
-    probs = softmax(scores, axis=2)
-    logp = np.log(probs)
-    loss = -(mask * logp[rows]).sum() / N
-    target = np.zeros_like(scores)
-    target[rows] = 1
+    logp = log_softmax(scores, axis=2)
+    probs = np.exp(logp)
+    target = np.eye(V)[y]
+    loss = -(mask * (target * logp).sum(axis=2)).sum() / N
     dscores = (probs - target) * mask[:, :, None] / N
     return loss, dscores

@@ -1,24 +1,22 @@
 """All that is asked of a kernel, simplest first, until something is wrong."""
 
-import copy
+import contextlib
 import inspect
+import time
 
 import numpy as np
 
-from helpers.diagnosis import extremes, textbook
-from helpers.diagnosis.calling import (
-    Failed,
-    ForwardWrong,
-    NotWritten,
-    Unchanged,
-    Wrong,
-    call,
-    listed,
-    shape_text,
+from helpers.diagnosis import textbook
+from helpers.diagnosis.calling import ForwardWrong, NotWritten, Wrong, call, shape_text
+from helpers.diagnosis.cases import OTHERS, SIZES, Case, arrays_in
+from helpers.diagnosis.explaining import BOUND, error, explain, same
+
+NUMPY_ALONE = "NumPy alone"
+ROW_MAXIMUM = "subtract each row's own maximum before exp"
+KEPT = (
+    "right in the first call alone: something is kept from one call to the next, such as a global "
+    "name, an array made once, or a default argument like grads={}"
 )
-from helpers.diagnosis.cases import OTHERS, SIZES, Case
-from helpers.diagnosis.hypotheses import BOUND, error, explain, same
-from helpers.diagnosis.placing import place
 
 
 class Trial:
@@ -33,32 +31,139 @@ class Trial:
 
     def __init__(self, name, function, forward, seed):
         self.name, self.function, self.forward, self.seed = name, function, forward, seed
-        self.errors, self.notes = {}, []
+        self.errors, self.notes, self.was_right = {}, [], False
 
-    def run(self, values=False):
+    def run(self):
         """Put the kernel on trial: `errors` by output and `notes` are filled in.
 
         Raises: NotWritten; Wrong
         """
-        case = Case(self.name, SIZES, self.seed)
-        self.errors = self._compare(case, self._outputs(case))
-        if values:
-            return
+        case = Case(self.name, seed=self.seed)
+        self._first(case)
         self._again(case)
-        for change, text in (
+        for text, other in self._variants():
+            self._same(text, other)
+        self._first_cell_state()
+        self.notes = [note for make in NOTES if (note := make(self))]
+
+    def is_right(self):
+        """Tell whether the outputs are right on one case, and whatever else may be wrong."""
+        case = Case(self.name, seed=self.seed)
+        with contextlib.suppress(NotWritten, Wrong):
+            named = self.outputs(case)
+            self.was_right = all(same(named[k], right) for k, right in case.expected.items())
+        return self.was_right
+
+    def prepare(self, case, convert=np.array):
+        """Return the arguments of the kernel on a case, by name; for a cache, forward is called.
+
+        Raises: ForwardWrong where forward is not right on this case.
+        """
+        inputs = {k: convert(a) for k, a in case.inputs.items()}
+        if not case.backward:
+            return inputs
+        try:
+            result = call(self.forward, inputs)
+        except NotWritten as missing:
+            raise ForwardWrong(str(missing) or "not written yet") from None
+        except Wrong as wrong:
+            raise ForwardWrong(str(wrong)) from None
+        if len(result) != len(case.forward_outputs) + 1:
+            raise ForwardWrong("it returns no cache, or not in the end")
+        for (key, right), got in zip(case.forward_expected.items(), result, strict=False):
+            if not error(_array(got), right) < 1e-3:  # in float32 too
+                sizes = ", ".join(f"{letter} = {case.sizes[letter]}" for letter in "NT")
+                raise ForwardWrong(f"its {key} is not right for {sizes}" + " and a c0" * case.c0)
+        return {k: convert(a) for k, a in case.upstream.items()} | {"cache": result[-1]}
+
+    def outputs(self, case):
+        """Return the outputs of the kernel on a case as arrays, by name. Raises: Wrong"""
+        return self._named(case, call(self.function, self.prepare(case)))
+
+    def _first(self, case):
+        """Compare the outputs, and look whether arguments are as they were."""
+        arguments = self.prepare(case)
+        before = {k: [a.copy() for a in arrays_in(v)] for k, v in arguments.items()}
+        result = call(self.function, arguments, quiet=False)
+        changed = [
+            f"{k}: the function modified this argument; work on a copy"
+            for k, v in arguments.items()
+            if any(not np.array_equal(a, b) for a, b in zip(arrays_in(v), before[k], strict=False))
+        ]
+        if changed:
+            raise Wrong(*changed)
+        named = self._named(case, result)
+        if self.was_right and not all(same(named[k], right) for k, right in case.expected.items()):
+            raise Wrong(KEPT)
+        if lines := explain(case, named, self.outputs):
+            raise Wrong(*lines)
+        self.errors = {k: error(named[k], case.expected[k]) for k in case.outputs}
+
+    def _named(self, case, result):
+        """Name the outputs, of the right number, kind and dtype, whatever their values."""
+        wanted = [*case.outputs, *case.after]
+        if len(result) != len(wanted):
+            raise Wrong(_shortage(case, result, wanted))
+        kinds = [_kind(g, case.expected[k], wanted) for k, g in zip(case.outputs, result)]  # noqa: B905
+        if any(kinds):
+            raise Wrong(
+                *(f"{k}: {kind}" for k, kind in zip(case.outputs, kinds, strict=True) if kind)
+            )
+        named = {k: np.asarray(got) for k, got in zip(case.outputs, result, strict=False)}
+        if named.get("loss", np.zeros(())).shape == (1,):
+            named["loss"] = named["loss"][0]
+        return named
+
+    def _again(self, case):
+        """Call with other numbers in between: neither may reach the other."""
+        other = Case(self.name, seed=self.seed + 1)
+        first, second = self.prepare(case), self.prepare(other)
+        one = self._named(case, call(self.function, first))
+        kept = {k: array.copy() for k, array in one.items()}
+        two = self._named(other, call(self.function, second))
+        for mine, got in ((case, kept), (other, two)):
+            if wrong := [k for k in mine.outputs if not same(got[k], mine.expected[k])]:
+                raise Wrong(f"{', '.join(wrong)}: {KEPT}")
+        if wrong := [k for k in kept if not np.array_equal(kept[k], one[k])]:
+            raise Wrong(
+                f"{', '.join(wrong)}: the array that one call returned is overwritten by the next; "
+                "make a new one in each call"
+            )
+
+    def _variants(self):
+        """Yield (what is wrong where it fails, case): other sizes, and numbers at the edge."""
+        letters = Case(self.name).letters
+        start = f"right for N = {SIZES['N']}, T = {SIZES['T']}, but not for"
+        for sizes, text in (
             ({}, "other sizes"),
             ({"T": 1}, "one timestep (T = 1)"),
             ({"N": 1}, "one example (N = 1)"),
             ({"D": 1, "M": 1}, "one input (D = 1)"),
+            ({"P": 1}, "one position (P = 1)"),
+            ({"H": 1}, "one hidden unit (H = 1)"),
         ):
-            if not change or case.letters & change.keys():
-                other = Case(self.name, OTHERS | change, self.seed + 1)
-                self._only(other, text)
-        if self.name.startswith("lstm_") and self.name.split("_")[1] in ("forward", "backward"):
-            self._first_cell_state()
-        for text, arguments, expected in extremes.cases(self.name, self.seed):
-            self._extreme(text, arguments, expected)
-        self.notes += extremes.notes(self)
+            if not sizes or letters & sizes.keys():
+                yield f"{start} {text}", Case(self.name, OTHERS | sizes, self.seed + 1)
+        for text, changed in EXTREMES.get(self.name, {}).items():
+            yield text, Case(self.name, seed=self.seed, changed=changed)
+
+    def _same(self, text, case):
+        """Compare on one more case. Raises: Wrong, with a text of what is wrong"""
+        try:
+            named = self.outputs(case)
+        except ForwardWrong:
+            raise
+        except Wrong as wrong:
+            raise Wrong(f"{text}: {wrong}") from None
+        wrong = [
+            k for k, right in case.expected.items() if not error(named[k], right) < 100 * BOUND
+        ]
+        shapes = [
+            f"shape {named[k].shape} instead of {case.expected[k].shape}"
+            for k in wrong if named[k].shape != case.expected[k].shape
+        ]  # fmt: skip
+        if wrong:
+            raise Wrong(f"{', '.join(wrong)}: {'; '.join([text, *shapes[:1]])}")
 
     def parameters(self):
         """Return the names of the arguments that the function takes, empty when it tells none."""
@@ -67,174 +172,184 @@ class Trial:
         except (TypeError, ValueError):
             return []
 
-    def prepare(self, case, convert=copy.deepcopy):
-        """Return the arguments of the kernel on a case, by name; for a cache, forward is called.
-
-        Raises: ForwardWrong where forward is not right on this case.
-        """
-        inputs = case.arguments(convert)
-        if not case.backward:
-            return inputs
-        try:
-            result = listed(call(self.forward, inputs))
-        except Failed as failed:
-            raise ForwardWrong(str(failed)) from None
-        if len(result) != len(case.forward_outputs) + 1:
-            raise ForwardWrong("it returns no cache, or not in the end")
-        right = getattr(textbook, case.forward_name)(*case.inputs.values())
-        for key, got, wanted in zip(case.forward_outputs, result, right, strict=False):
-            if not error(_as_array(got), wanted) < 1e-3:  # in float32 too
-                sizes = ", ".join(f"{letter} = {case.sizes[letter]}" for letter in "NT")
-                raise ForwardWrong(f"its {key} is not right for {sizes}" + " and a c0" * case.c0)
-        return {k: convert(a) for k, a in case.upstream.items()} | {"cache": result[-1]}
-
-    def call(self, arguments, quiet=True):
-        """Call the kernel. Returns: list of what it returned. Raises: NotWritten, Wrong"""
-        try:
-            result = call(self.function, arguments, quiet)
-        except NotWritten:
-            raise
-        except Failed as failed:
-            raise Wrong(str(failed)) from None
-        if result is None:
-            raise NotWritten
-        return listed(result)
-
-    def outputs(self, case):
-        """Return the outputs of the kernel on a case as arrays, by name. Raises: Wrong"""
-        return self._named(case, self.call(self.prepare(case)))
-
-    def _outputs(self, case):
-        arguments = self.prepare(case)
-        kept = {key: Unchanged(value) for key, value in arguments.items()}
-        result = self.call(arguments, quiet=False)
-        changed = [key for key, before in kept.items() if before.broken()]
-        lines = [f"{key}: the function modified this argument; work on a copy" for key in changed]
-        try:
-            named = self._named(case, result)
-            self._compare(case, named)
-        except Wrong as wrong:
-            raise Wrong(*(lines or wrong.lines)) from None
-        if lines:
-            raise Wrong(*lines)
-        return named
-
-    def _named(self, case, result):
-        """Check number, kind and dtype of outputs, not their values."""
-        wanted = [*case.outputs, *case.after]
-        if len(result) != len(wanted):
-            raise Wrong(_shortage(case, result, wanted))
-        lines, named = [], {}
-        for key, got in zip(case.outputs, result, strict=False):
-            if kind := _wrong_kind(got, case.expected[key], wanted):
-                lines.append(f"{key}: {kind}")
-            elif np.shape(got) == (1,) and not case.expected[key].shape:
-                named[key] = np.asarray(got)[0]  # a loss
-            else:
-                named[key] = np.asarray(got)
-        if lines:
-            raise Wrong(*lines)
-        return named
-
-    def _compare(self, case, named):
-        """Return the error of each output. Raises: Wrong, with what explains those not right"""
-        wrong = [k for k in case.outputs if not same(named[k], case.expected[k])]
-        if not wrong:
-            return {k: error(named[k], case.expected[k]) for k in case.outputs}
-        explained = explain(case, named, wrong)
-        told = {k for keys in explained for k in keys.split(", ")}
-        lines = [f"{keys}: {text}" for keys, text in explained.items()]
-        for key in wrong:
-            if key not in told:
-                lines.append(f"{key}: {self._place(case, key, named[key], wrong)}")
-        right = [k for k in case.outputs if k not in wrong]
-        raise Wrong(*lines, *([f"{', '.join(right)}: right"] if right else []))
-
-    def _place(self, case, key, got, wrong):
-        right = case.expected[key]
-        if got.shape != right.shape:
-            return f"has shape {got.shape}, expected {right.shape}"
-        if broken := np.sum(~np.isfinite(got)):
-            return f"{broken} of {got.size} entries are NaN or infinite"
-        worst = np.unravel_index(np.argmax(np.abs(got - right)), right.shape)
-        entry = f"{[int(i) for i in worst]}: " if worst else ""
-        numbers = f"at {entry}got {got[worst]:.6g}, expected {right[worst]:.6g}"
-        where = place(case, key, got, self.outputs)
-        if len(wrong) == 1 and len(case.outputs) > 1:
-            where = f"it alone is wrong, so look at the line that makes it; {where}"
-        return f"{where} ({numbers})"
-
-    def _only(self, case, text):
-        """Compare on one more case: what is wrong there alone has to do with its sizes."""
-        start = f"right for N = {SIZES['N']}, T = {SIZES['T']}, but not for {text}"
-        try:
-            named = self.outputs(case)
-        except Wrong as wrong:
-            raise Wrong(f"{start}: {wrong}") from None
-        lines = []
-        for key, right in case.expected.items():
-            if named[key].shape != right.shape:
-                lines.append(f"{key} has shape {named[key].shape}, expected {right.shape}")
-            elif not same(named[key], right):
-                lines.append(f"{key} differs")
-        if lines:
-            raise Wrong(f"{start}: {', '.join(lines)}")
-
-    def _again(self, case):
-        """Call with other numbers in between: neither may reach the other."""
-        other = Case(self.name, SIZES, self.seed + 1)
-        first, second = self.prepare(case), self.prepare(other)
-        one = self._named(case, self.call(first))
-        kept = {key: array.copy() for key, array in one.items()}
-        state = (
-            "right in the first call alone: something is kept from one call to the next, such as "
-            "a global name, an array made once, or a default argument like grads={}"
-        )
-        two = self._named(other, self.call(second))
-        for mine, got in ((case, kept), (other, two)):
-            lines = [key for key in mine.outputs if not same(got[key], mine.expected[key])]
-            if lines:
-                raise Wrong(f"{', '.join(lines)}: {state}")
-        lines = [key for key in kept if not np.array_equal(kept[key], one[key])]
-        if lines:
-            raise Wrong(
-                f"{', '.join(lines)}: the array that one call returned is overwritten by the next; "
-                "make a new one in each call"
-            )
-
     def _first_cell_state(self):
+        if self.name not in ("lstm_forward", "lstm_backward"):
+            return
         if self.name == "lstm_forward" and len(self.parameters()) == 5:
             return  # c0 = 0 alone, as CS231n has it
-        case = Case(self.name, SIZES, self.seed, c0=True)
-        without = Case(self.name, SIZES, self.seed)
+        case = Case(self.name, seed=self.seed, c0=True)
         try:
-            given = self.prepare(case)
+            result = call(self.function, self.prepare(case))
         except ForwardWrong as wrong:
             if "positional argument" in str(wrong):
                 return  # the forward pass knows no c0
             raise
-        result = self.call(given)
-        if not case.backward:
-            named = self._named(case, result)
-            if not same(named["h"], case.expected["h"]):
-                if same(named["h"], without.expected["h"]):
-                    raise Wrong("h: the argument c0 is ignored: the first cell state stays 0")
-                raise Wrong("h: not right when a first cell state c0 is given")
-            return
-        if len(result) == 5 and same(np.asarray(result[0]), case.expected["dx"]):
+        if case.backward and len(result) == 5 and same(_array(result[0]), case.expected["dx"]):
             raise Wrong("dc0 is missing where the forward pass was given a c0; it comes last")
-        self._compare(case, self._named(case, result))
-
-    def _extreme(self, text, arguments, expected):
-        result = self.call(copy.deepcopy(arguments))
-        for (key, right), got in zip(expected.items(), result, strict=False):
-            if np.shape(got) == (1,) and not right.shape:
-                got = np.asarray(got)[0]
-            if not error(got, right) < 100 * BOUND:
-                raise Wrong(f"{key}: {text}")
+        named = self._named(case, result)
+        if not case.backward and same(named["h"], Case(self.name, seed=self.seed).expected["h"]):
+            raise Wrong("h: the argument c0 is ignored: the first cell state stays 0")
+        self._same("not right when a first cell state c0 is given", case)
 
 
-def _as_array(got):
+# Inputs at the edge: kernel -> what is wrong where it fails -> how inputs change
+_OVERFLOWING = "large pre-activations overflow: write the sigmoid so that it cannot"
+EXTREMES: dict[str, dict] = {
+    f"{name}_forward": {_OVERFLOWING: {key: lambda array: 1e4 * array}}
+    for name, key in {"lstm_gates": "a", "lstm_step": "x", "attention_lstm_step": "x",
+                      "lstm": "x"}.items()
+} | {
+    "dot_product_attention_forward": {
+        f"scores of 10,000 overflow: {ROW_MAXIMUM}": {
+            "prev_h": lambda q: 2e4 * q[[0, 0, 0]], "A": lambda A: A[[0, 0, 0]],
+        },
+        "one example's large scores spoil another's: subtract each row's own maximum": {
+            "prev_h": lambda q: q * np.array([[1.0], [2e4], [1.0]]),
+        },
+    },
+    "attention_lstm_forward": {
+        _OVERFLOWING: {"x": lambda x: 1e4 * x},
+        f"scores of 10,000 overflow: {ROW_MAXIMUM}": {"A": lambda A: 300 * A},
+    },
+    "temporal_softmax_loss": {
+        f"scores of 10,000 overflow: {ROW_MAXIMUM}": {"scores": lambda s: s + 1e4},
+        f"scores of -10,000 vanish, and their logarithm is infinite: {ROW_MAXIMUM}": {
+            "scores": lambda s: s - 1e4,
+        },
+        "rows of scores far apart spoil each other: subtract each row's own maximum, not that of "
+        "the whole batch": {
+            "scores": lambda s: s + 1e4 * (np.arange(s[..., 0].size).reshape(*s.shape[:2], 1) % 2),
+        },
+        "a target whose probability rounds to 0 has an infinite loss: log softmax is the shifted "
+        "score minus the log of the sum, not the log of the softmax": {
+            "scores": lambda s: s + 1e4 * (np.arange(s.shape[2]) == 0),
+        },
+        "not zero when no target counts (the mask is False everywhere)": {"mask": np.zeros_like},
+    },
+}  # fmt: skip
+
+
+def _float32(trial):
+    case = Case(trial.name, seed=trial.seed)
+    try:
+        result = call(trial.function, trial.prepare(case, _narrow))
+    except (NotWritten, Wrong) as problem:
+        return f"float32: {problem}"
+    named = dict(zip(case.outputs, result, strict=False))
+    if wide := [k for k, got in named.items() if getattr(got, "dtype", np.float32) != np.float32]:
+        return (
+            f"float32 in, {', '.join(wide)} out as float64: np.zeros, np.eye and np.sqrt of a "
+            "whole number make float64"
+        )
+    wrong = [
+        k
+        for k, got in named.items()
+        if not error(np.reshape(got, np.shape(case.expected[k])), case.expected[k]) < 1e-3
+    ]
+    return f"{', '.join(wrong)}: not right in float32" if wrong else None
+
+
+def _narrow(array):
+    return array.astype(np.float32) if array.dtype.kind == "f" else array.copy()
+
+
+def _on_tensors(trial):
+    import torch
+
+    case = Case(trial.name, seed=trial.seed)
+    try:
+        result = call(trial.function, trial.prepare(case, lambda a: torch.tensor(a.copy())))
+    except (NotWritten, Wrong) as problem:
+        return f"{NUMPY_ALONE}: on torch tensors it {str(problem).partition(':')[0]}"
+    for key, got in zip(case.outputs, result, strict=False):
+        if not isinstance(got, torch.Tensor):
+            return f"torch tensors in, {key} out as {type(got).__name__}: {NUMPY_ALONE}"
+        if not error(_array(got), case.expected[key]) < 1e-7:
+            return f"torch tensors in, {key} out wrong: {NUMPY_ALONE}"
+    return None
+
+
+def _under_the_mask(trial):
+    if trial.name == "temporal_softmax_loss":
+        case = Case(trial.name, seed=trial.seed)
+        scores, y, mask = case.inputs.values()
+        scores = np.where(mask[:, :, None], scores, -np.inf)
+        result = call(trial.function, {"scores": scores, "y": y, "mask": mask})
+        if not all(
+            error(np.reshape(g, r.shape), r) < 1e-7
+            for g, r in zip(result, case.expected.values(), strict=True)
+        ):
+            return "scores of -inf under the mask make it NaN: select with it, do not multiply"
+    return None
+
+
+def _smoothing(trial):
+    """Try an argument that some courses' loss has, and that training here adds elsewhere."""
+    if trial.name != "temporal_softmax_loss" or "label_smoothing" not in trial.parameters():
+        return None
+    case, s = Case(trial.name, seed=trial.seed), 0.2
+    scores, y, mask = case.inputs.values()
+    result = call(trial.function, case.inputs | {"label_smoothing": s})
+    words = [textbook.temporal_softmax_loss(scores, 0 * y + v, mask) for v in range(SIZES["V"])]
+    for k, got, plain, *each in zip(
+        case.outputs, result, case.expected.values(), *words, strict=True
+    ):
+        got = np.reshape(got, plain.shape)
+        if same(got, plain):
+            return "label_smoothing is taken, and ignored"
+        if not same(got, (1 - s) * plain + s * np.mean(each, axis=0)):
+            raise Wrong(
+                f"{k}: with label_smoothing s the target is 1 - s for the word, plus s / V for all"
+            )
+    return None
+
+
+def _without_complaint(trial):
+    """Look whether wrong shapes and ids go in unnoticed, as the docstring says they do not."""
+    case = Case(trial.name, seed=trial.seed)
+    wrong = {k: np.array(a) for k, a in case.inputs.items()}
+    second = [k for k, a in wrong.items() if a.ndim > 1 and len(a) == SIZES["N"]][1:]
+    if trial.name == "word_embedding_forward":
+        wrong["x"][0, 0], text = -1, "an id of -1"
+    elif trial.name.endswith("_forward") and second:
+        wrong[second[0]] = wrong[second[0]][:1]
+        text = f"{second[0]} of one example beside {SIZES['N']}"
+    else:
+        return None
+    try:
+        call(trial.function, wrong)
+    except Wrong:
+        return None
+    return f"{text} goes in without an error: check the arguments"
+
+
+def _slow(trial):
+    """Time the kernel beside matrix products on sizes like those of training."""
+    sizes = OTHERS | {"N": 16, "T": 8, "D": 16, "H": 32, "P": 16, "V": 64, "M": 16}
+    if trial.name.startswith(("dot_product", "attention_lstm_f", "attention_lstm_b")):
+        sizes |= {"T": 1, "P": 49, "H": 128}
+    case = Case(trial.name, sizes)
+
+    def seconds(run):
+        start = time.thread_time()  # what else the machine does has no part in it
+        run()
+        return time.thread_time() - start
+
+    theirs, ours = [], []
+    for _ in range(3):
+        arguments = trial.prepare(case)
+        theirs.append(seconds(lambda given=arguments: call(trial.function, given)))
+        ours.append(seconds(lambda: case.run(vars(textbook))))
+    if min(theirs) < max(0.0005, 30 * min(ours)):
+        return None
+    ratio = min(theirs) / max(1e-6, min(ours))
+    return f"right, and slow: {ratio:.0f} times as long as whole-array operations"
+
+
+NOTES = [_float32, _on_tensors, _under_the_mask, _smoothing, _without_complaint, _slow]
+
+
+def _array(got):
     """Return a NumPy array of what may be a tensor."""
     return np.asarray(got.detach().cpu() if hasattr(got, "detach") else got)
 
@@ -248,20 +363,19 @@ def _shortage(case, result, wanted):
             del unmatched[found[0]]
         else:
             missing.append(key)
-    if case.after and (not unmatched or (missing and len(unmatched) < 1)):
-        missing.append("the cache")
+    missing += ["the cache"] if case.after and not unmatched else []
     what = f"{len(result)} values" if len(result) > 1 else f"one value, {shape_text(result[0])}"
     text = f"returned {what}, expected {', '.join(wanted)}"
-    if len(result) < len(wanted) and missing:
-        return f"{text}: {', '.join(missing)} missing"
-    return f"{text}: {len(result) - len(wanted)} too many" if len(result) > len(wanted) else text
+    if len(result) > len(wanted):
+        return f"{text}: {len(result) - len(wanted)} too many"
+    return f"{text}: {', '.join(missing)} missing" if missing else text
 
 
 def _is(got, right):
     return isinstance(got, (np.ndarray, np.generic, float)) and same(got, right)
 
 
-def _wrong_kind(got, right, wanted):
+def _kind(got, right, wanted):
     """Return what is wrong with the type of an output, whatever its shape, or None."""
     if got is None:
         return "is None: not computed yet"

@@ -1,0 +1,234 @@
+"""Name the mistake in outputs that are not right, or else the place where they are wrong."""
+
+from itertools import combinations
+
+import numpy as np
+
+from helpers.diagnosis.mistakes import hypotheses
+
+BOUND = 1e-8  # of relative errors, in float64
+
+# What a reader may have made of an output that should be `right`.
+CHANGED = {
+    "is zero everywhere": np.zeros_like,
+    "has the wrong sign": np.negative,
+    "is transposed": np.transpose,
+    "has its first two axes swapped": lambda a: a.swapaxes(0, 1),
+    "runs backwards in time": lambda a: a[:, ::-1] if a.ndim == 3 else None,
+    "has an axis too many or too few, of size 1": np.squeeze,
+    "has two axes in one: reshape it": np.ravel,
+    "is in the order of time first, read as if the batch came first: transpose, do not reshape":
+        lambda a: a.swapaxes(0, 1).reshape(a.shape) if a.ndim == 3 else None,
+    "is one timestep late: it repeats the first": lambda a: a[:, [0, *range(a.shape[1] - 1)]],
+    "is one timestep late, and begins with the last": lambda a: np.roll(a, 1, axis=1),
+    "is one timestep early, and ends with the first": lambda a: np.roll(a, -1, axis=1),
+    "is the same number in every entry, the sum of all": lambda a: 0 * a + a.sum(),
+    "is added up over all entries": lambda a: a.sum(),
+    "is added up over time": lambda a: a.sum(axis=1) if a.ndim == 3 else None,
+    "is averaged over time": lambda a: a.mean(axis=1) if a.ndim == 3 else None,
+    "is 1 too large in every entry": lambda a: a + 1,
+    "is squared": np.square,
+}  # fmt: skip
+
+# Factors that occur, by the sizes they are made of; W is the number of words in the mask.
+FACTORS = {
+    "is N times too large: divide by N": "N",
+    "is averaged over the batch instead of summed: 1/N of it": "1 / N",
+    "is averaged over time instead of summed: 1/T of it": "1 / T",
+    "is T times too large": "T",
+    "is averaged over batch and time: 1/(N T) of it": "1 / (N * T)",
+    "is averaged over batch and time, instead of over the batch": "1 / T",
+    "is averaged over the words in the mask instead of over the batch": "N / W",
+    "is averaged over the words in the mask instead of summed": "1 / W",
+    "is averaged over all N T V scores": "1 / (T * V)",
+    "is 2 times too large": "2",
+    "is half of what it should be": "0.5",
+    "is sqrt(H) times too large: divide by sqrt(H)": "H**0.5",
+    "is 1/sqrt(H) of what it should be": "H**-0.5",
+    "is averaged over the P positions: 1/P of it": "1 / P",
+    "is P times too large: divide by P": "P",
+    "is in bits, not nats: the logarithm is to base 2": "1 / log(2)",
+}
+
+
+def error(got, right):
+    """Return the largest difference over the largest entry of what is right; infinity for NaN.
+
+    Inputs: got, right: arrays of any shape. Where right is zero or nearly so, it counts as 1e-6.
+    """
+    got, right = np.asarray(got), np.asarray(right)
+    if got.shape != right.shape:
+        return float("inf")
+    with np.errstate(all="ignore"):
+        off = np.max(np.abs(got - right), initial=0.0) / np.max(np.abs(right), initial=1e-6)
+    return float(off) if np.isfinite(off) else float("inf")
+
+
+def same(got, right):
+    """Tell whether two arrays have one shape and one content, but for rounding."""
+    return error(got, right) < BOUND
+
+
+def explain(case, got, run):
+    """Tell what is wrong with the outputs of one case.
+
+    Inputs:
+        case: `cases.Case` that was run
+        got: dict from output to array of any shape, what came out
+        run: function of a case that returns its outputs by name, or raises
+    Returns: list of lines, each about one output or several; empty when all are right
+    """
+    right = case.expected
+    wrong = [k for k in case.outputs if not same(got[k], right[k])]
+    if not wrong:
+        return []
+    lines = []
+    swapped = {k: o for k in wrong for o in wrong if o != k and same(got[k], right[o])}
+    if swapped:
+        order = f"the order is {', '.join([*right, *case.after])}"
+        lines = [f"{k}: this is {other}; {order}" for k, other in swapped.items()]
+    rest = [k for k in wrong if k not in swapped]
+    tried = list(hypotheses(case)) if rest else []
+    wanted = {k: got[k] if k in rest else right[k] for k in case.outputs if k not in swapped}
+    found = [
+        (cost, text) for cost, text, out in tried if all(same(out[k], wanted[k]) for k in wanted)
+    ]
+    texts: dict[str, list] = {_simplest(found): rest} if found else {}
+    for k in rest if not found else ():
+        text = _one(case, k, got[k], tried) or _place(case, k, got[k], run, wrong)
+        texts.setdefault(text, []).append(k)
+    lines += [f"{', '.join(keys)}: {text}" for text, keys in texts.items() if keys]
+    fine = [k for k in case.outputs if k not in wrong]
+    return lines + ([f"{', '.join(fine)}: right"] if fine else [])
+
+
+def _simplest(found):
+    cheapest = min(cost for cost, _ in found)
+    texts = list(dict.fromkeys(text for cost, text in found if cost == cheapest))
+    return ", or ".join(texts[:2])
+
+
+def _one(case, key, got, tried):
+    """Explain one output by itself, or return None."""
+    right = case.expected[key]
+    if changes := _changed(got, right, case.sizes):
+        return f"it {changes[0]}"
+    found = []
+    for cost, text, out in tried:
+        if same(got, out[key]) and not same(out[key], right):
+            changed = sum(not same(out[k], case.expected[k]) for k in case.outputs)
+            found.append((cost + 10 * changed, text))  # the nearest to this output
+    others = [f"it holds {k}" for k in case.outputs if same(got, case.expected[k])]
+    return _simplest(found) if found else others[0] if others else None
+
+
+def _changed(got, right, sizes):
+    """List in which simple ways an array differs from another, as a whole."""
+    changes = _changes(got, right, sizes)
+    return [text for text, *two in changes if not any(a is None for a in two) and same(*two)]
+
+
+def _changes(got, right, sizes):
+    """Yield (what is wrong, array, another): true where the two are the same."""
+    for text, change in CHANGED.items():
+        yield text, got, _tried(change, right)
+        if text.startswith("has") and got.shape != right.shape:
+            yield text, _tried(change, got), right
+    if got.shape != right.shape and got.size == right.size:
+        shapes = f"{got.shape} instead of {right.shape}"
+        yield f"has the right numbers in a wrong shape, {shapes}", got.reshape(right.shape), right
+    if got.ndim == right.ndim == 3 and got.shape[1] == right.shape[1] + 1:
+        yield "holds the first state too: leave it out, [:, 1:]", got[:, 1:], right
+    if right.ndim == 3 and got.shape == right.shape and right.shape[1] > 1:
+        late = "is one timestep late: it begins with the first state, not the one after it"
+        yield late, got[:, 1:], right[:, :-1]
+        yield "is one timestep early", got[:, :-1], right[:, 1:]
+    for count in range(1, got.ndim - right.ndim + 1):
+        for axes in combinations(range(got.ndim), count):
+            names = {sizes["N"]: "the batch (N)", sizes["T"]: "time (T)"}
+            over = " and ".join(names.get(got.shape[axis], f"axis {axis}") for axis in axes)
+            yield f"lacks the sum over {over}", got.sum(axis=axes), right
+    for text, formula in FACTORS.items():
+        factor = eval(formula, {"log": np.log}, sizes)
+        yield text, got, factor * right
+        yield f"{text}, and has the wrong sign", got, -factor * right
+    if got.shape == right.shape and right.size > 1 and right.any():
+        factor = np.vdot(right, got) / np.vdot(right, right)
+        yield f"is {factor:.9g} times what it should be, in every entry", got, factor * right
+
+
+def _tried(change, array):
+    try:
+        return change(array)
+    except (IndexError, ValueError):
+        return None
+
+
+def _place(case, key, got, run, wrong):
+    """Say where one output is wrong, and what it takes to be right."""
+    right = case.expected[key]
+    if got.shape != right.shape:
+        return f"has shape {got.shape}, expected {right.shape}"
+    if broken := np.sum(~np.isfinite(got)):
+        return f"{broken} of {got.size} entries are NaN or infinite"
+    off = np.abs(got - right) > BOUND * np.max(np.abs(right), initial=1e-30)
+    parts = [*_entries(case, key, got, off), *_when(case, key, run)]
+    if wrong == [key] and len(case.outputs) > 1:
+        parts.insert(0, "it alone is wrong, so look at the line that makes it")
+    worst = np.unravel_index(np.argmax(np.abs(got - right)), right.shape)
+    entry = f"{[int(i) for i in worst]}: " if worst else ""
+    numbers = f"at {entry}got {got[worst]:.6g}, expected {right[worst]:.6g}"
+    return f"{'; '.join(parts or [f'{off.sum()} of {off.size} entries differ'])} ({numbers})"
+
+
+def _entries(case, key, got, off):
+    """Yield in which gates, timesteps, rows or words the wrong entries lie, where not in all."""
+    sizes, right = case.sizes, case.expected[key]
+    if off.ndim and off.shape[-1] == 4 * sizes["H"]:
+        blocks = [np.split(each, 4, axis=-1) for each in (got, right, off)]
+        wrong = {name: block[:2] for name, *block in zip("ifog", *blocks, strict=True)
+                 if block[2].any()}  # fmt: skip
+        if len(wrong) < 4:
+            yield f"only the columns of gate {', '.join(wrong)} are wrong"
+        for name, (mine, its) in wrong.items():
+            of = [o for o, block in zip("ifog", blocks[1], strict=True) if same(mine, block)]
+            texts = [f"hold those of gate {of[0]}"] if of else _changed(mine, its, sizes)
+            if texts:
+                yield f"those of gate {name}: {texts[0]}"
+    if off.ndim == 3 and off.shape[1] == sizes["T"]:
+        steps = off.any(axis=(0, 2))
+        first, last = np.flatnonzero(steps)[[0, -1]]
+        if first > 0 and steps[first:].all():
+            yield f"right until t = {first - 1}, wrong from t = {first} on"
+        elif last + 1 < len(steps) and steps[: last + 1].all():
+            yield f"right from t = {last + 1} on, wrong before"
+        elif not steps.all():
+            yield f"only t = {', '.join(map(str, np.flatnonzero(steps)))} is wrong"
+    if off.ndim and off.shape[0] in (sizes["N"], sizes["V"]):
+        rows = off.reshape(len(off), -1).any(axis=1)
+        if not rows.all():
+            what = "example" if len(off) == sizes["N"] else "row"
+            yield f"only {what} {', '.join(map(str, np.flatnonzero(rows)))} is wrong"
+
+
+def _when(case, key, run):
+    """Yield which simpler inputs make the output right: one example, one step, an argument 0."""
+    for letter, text in (("N", "one example (N = 1)"), ("T", "one timestep (T = 1)")):
+        several = letter in case.letters and case.sizes[letter] > 1
+        if several and _right(case.like(1, **{letter: 1}), key, run):
+            yield f"right for {text}, wrong for {case.sizes[letter]}"
+    zeros = []
+    for name, array in (case.upstream | case.inputs).items():
+        if array.dtype.kind == "f":
+            simple = case.like(1, {name: np.zeros_like})
+            if np.any(simple.expected[key]) and _right(simple, key, run):
+                zeros.append(name)
+    if zeros:
+        yield f"right once {' or '.join(zeros)} is zero: look at what becomes of it"
+
+
+def _right(case, key, run):
+    try:
+        return same(run(case)[key], case.expected[key])
+    except Exception:
+        return False
