@@ -1,6 +1,7 @@
 # Works with GNU Make 3.81, which macOS has, and later.
 
 PYTHON ?= python3
+COLAB_PYTHON ?= python3.13
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 INSTALLED := $(VENV)/.installed
@@ -8,7 +9,7 @@ EXECUTED := --ExecutePreprocessor.record_timing=False
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz lab site bench outputs pretrained badges student clean
+.PHONY: help run test fuzz colab lab site bench outputs pretrained badges student clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +29,16 @@ test: $(INSTALLED)  ## check style and types, run the tests, run the notebooks a
 
 fuzz: $(INSTALLED)  ## feed 5,000 damaged files to everything that reads files
 	FUZZ_CASES=5000 $(RUN) pytest tests/test_fuzz.py
+
+colab: build/colab/.installed  ## try the code with the versions that Colab has
+	build/colab/bin/python -m pytest tests/test_kernels*.py \
+		tests/test_layers.py tests/test_decoding.py tests/test_notebook.py
+
+build/colab/.installed: requirements.txt constraints-colab.txt
+	$(COLAB_PYTHON) -m venv --clear build/colab
+	build/colab/bin/python -m pip install --disable-pip-version-check \
+		-r requirements.txt -c constraints-colab.txt
+	@touch $@
 
 lab: $(INSTALLED)  ## open the notebooks in JupyterLab
 	$(RUN) jupyterlab notebooks

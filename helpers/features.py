@@ -4,6 +4,7 @@ import hashlib
 import math
 import mmap
 import os
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -61,7 +62,10 @@ def encode_features(data, encoder, folder, batch_size=16, progress=True):
     whole, _ = good({})
     partial, note = whole.with_suffix(".part"), whole.with_suffix(".json")
     features = _open_whole(whole, count)
-    if features is not None:
+    if features is not None and _has_gaps(features):
+        print(f"{whole}: has gaps; encoding again", file=sys.stderr)
+        whole.unlink()
+    elif features is not None:
         return features
     with only_writer(partial, wait=True) as file:
         if _open_whole(whole, count) is None:  # else another process was the first
@@ -151,6 +155,17 @@ def _open_whole(path, count):
     except (OSError, ValueError, EOFError):
         return None
     return features if len(features) == count and features.dtype == np.float16 else None
+
+
+def _has_gaps(features):
+    """Tell whether all features of some picture are zero: nobody wrote them."""
+    size = features.nbytes // len(features)
+    with open(features.filename, "rb") as file:  # past the map, see `read_rows`
+        for i in range(len(features)):
+            start = os.pread(file.fileno(), min(512, size), features.offset + i * size)
+            if not any(start) and not features[i].any():
+                return True
+    return False
 
 
 def _read_note(note):

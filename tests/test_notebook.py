@@ -1,8 +1,8 @@
 """What the notebooks show beside the subject."""
 
 import io
-from datetime import datetime, timezone
 
+import ipywidgets
 import pytest
 from bs4 import BeautifulSoup  # nbconvert's
 from IPython.core.interactiveshell import InteractiveShell
@@ -12,10 +12,16 @@ from PIL import Image
 from helpers.notebook import _uploaded, show_source, slider, upload_button
 
 
-def uploaded(name, content):
-    moment = datetime(2020, 1, 1, tzinfo=timezone.utc)
-    return {"name": name, "content": memoryview(content), "type": "", "size": len(content),
-            "last_modified": moment}  # fmt: skip
+def upload(button, **files):
+    """Send what a browser sends when files were chosen: dict from name to content."""
+    views = {name: memoryview(content) for name, content in files.items()}
+    about = [{"name": name, "type": "", "size": len(view)} for name, view in views.items()]
+    if ipywidgets.__version__ < "8":  # Colab's
+        about = [each | {"lastModified": 0} for each in about]
+        button.set_state({"metadata": about, "data": [*views.values()], "_counter": len(views)})
+    else:
+        about = [each | {"last_modified": 0, "content": views[each["name"]]} for each in about]
+        button.set_state({"value": about})
 
 
 @pytest.fixture
@@ -26,16 +32,16 @@ def button():
 
 
 def test_describes_each_uploaded_photograph(button):
-    upload, described = button
+    box, described = button
     png = io.BytesIO()
     Image.new("L", (5, 7), 200).save(png, "PNG")
-    upload.set_trait("value", tuple(uploaded(f"{k}.png", png.getvalue()) for k in range(2)))
+    upload(box, **{"1.png": png.getvalue(), "2.png": png.getvalue()})
     assert [(photo.size, photo.mode) for photo in described] == [((5, 7), "RGB")] * 2
 
 
 def test_names_an_upload_that_is_no_picture(button, capsys):
-    upload, described = button
-    upload.set_trait("value", (uploaded("notes.txt", b"not a picture"),))
+    box, described = button
+    upload(box, **{"notes.txt": b"not a picture"})
     assert not described
     assert "notes.txt" in capsys.readouterr().out
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import helpers
+from tools.bootstrap import numbers
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -40,6 +41,14 @@ def test_every_dependency_is_pinned():
         return {re.sub(r"[_.]", "-", line).lower() for line in lines}
 
     assert names("requirements.txt") <= names("constraints.txt")
+
+
+def test_the_ranges_hold_colabs_versions():
+    colab = dict(re.findall(r"^([\w-]+)==([\d.]+)", read("constraints-colab.txt"), re.MULTILINE))
+    lowest = dict(re.findall(r"^([\w-]+)>=([\d.]+)", read("requirements.txt"), re.MULTILINE))
+    assert {"torch", "numpy", "ipywidgets"} <= colab.keys()
+    for name in colab.keys() & lowest.keys():
+        assert numbers(colab[name]) >= numbers(lowest[name]), name
 
 
 @every_page

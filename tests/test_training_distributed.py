@@ -81,6 +81,16 @@ def test_torchrun_trains_as_one_process_does(data, tmp_path, monkeypatch):
     ]  # fmt: skip
 
 
+def test_more_processes_than_gpus_are_named(monkeypatch, capsys):
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("helpers.__main__._check_device", lambda _: None)
+    assert main(["train", "--device", "cuda"]) == 2
+    said = capsys.readouterr().err
+    assert said == "train: cuda:2: of GPUs there are 2; start as many processes\n"
+
+
 def test_one_process_takes_the_whole_batch():
     share = distributed.share(7, 14)
     assert np.arange(14)[share.captions].tolist() == list(range(14)) and share.weight == 1

@@ -37,7 +37,8 @@ from importlib.util import find_spec
 {_FIND}, as in Colab: fetch the rest
     address, version = "ADDRESS", "TAG"
     if not os.path.isdir("course"):
-        subprocess.check_call(["git", "clone", "-qb", version, "--depth=1", address, "course"])
+        clone = ["git", "-c", "advice.detachedHead=false", "clone", "-qb", version, "--depth=1"]
+        subprocess.check_call([*clone, address, "course"])
     subprocess.check_call([sys.executable, "course/tools/bootstrap.py"])
     sys.path.insert(0, os.path.abspath("course"))
 """

@@ -37,16 +37,25 @@ def sort_requirements(requirements=REQUIREMENTS):
     return missing, present
 
 
+def numbers(version):
+    """Return a version's numbers, to compare it with another: [2, 11, 0] for 2.11.0+cu128."""
+    return [int(number) for number in re.findall(r"\d+", version.partition("+")[0])]
+
+
 def install_missing(requirements=REQUIREMENTS):
     """Install with pip what is missing, and leave what is there at its version.
 
-    So Colab keeps its torch and torchvision, which are built for its GPU.
+    So Colab keeps its torch and torchvision, which are built for its GPU. What is older than
+    listed is named.
 
     Inputs:
         requirements: path of a requirements file
     Raises: subprocess.CalledProcessError when pip could not; it has said why
     """
     missing, present = sort_requirements(requirements)
+    for name, lowest in re.findall(r"^([\w-]+)>=([\d.]+)", requirements.read_text(), re.MULTILINE):
+        if name in present and numbers(present[name]) < numbers(lowest):
+            print(f"{name} {present[name]} is older than {lowest}, which the course is tried with")
     if not missing:
         return
     print("installing", *missing, flush=True)

@@ -40,6 +40,7 @@ def together(device):
 
     Inputs: device: "cpu" or "cuda"
     Returns: a context manager that gives the device of this process, such as "cuda:1"
+    Raises: ValueError for more processes than GPUs
     """
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         yield device
@@ -47,6 +48,9 @@ def together(device):
     cuda = torch.device(device).type == "cuda"
     if cuda:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
+        if torch.device(device).index >= torch.cuda.device_count():
+            gpus = torch.cuda.device_count()
+            raise ValueError(f"{device}: of GPUs there are {gpus}; start as many processes")
         torch.cuda.set_device(device)
     # the others wait while the first one encodes pictures, which may take hours
     dist.init_process_group("nccl" if cuda else "gloo", timeout=datetime.timedelta(days=7))
