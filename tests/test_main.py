@@ -3,6 +3,7 @@
 import functools
 import http.server
 import io
+import itertools
 import json
 import shutil
 import subprocess
@@ -257,6 +258,16 @@ def test_without_val_nothing_is_encoded(tmp_path, capsys):
     assert main(["train", "--data", str(tmp_path), "--cache", str(cache)]) == 2
     assert "no split 'val' of coco here; there is train" in capsys.readouterr().err
     assert not cache.exists()
+
+
+def test_training_takes_restval_where_it_is_asked_to(tmp_path, capsys):
+    splits = ("train", "restval", "val")
+    layouts.write_files(tmp_path, layouts.karpathy("coco", splits))
+    for command, split in itertools.product(("train", "finetune"), ("train", "train+restval")):
+        options = ["--data", str(tmp_path), "--split", split, "--min-count", "99"]
+        assert main([command, *options]) == 2  # before anything is encoded
+        images = 1 + ("+" in split)
+        assert f"karpathy-coco {split}: {images} images" in capsys.readouterr().out
 
 
 def test_captions_of_too_few_words_are_refused_before_anything_is_encoded(tmp_path, capsys):

@@ -45,7 +45,7 @@ def _finetune(options, settings, folder, device):
     from helpers.training import distributed, finetuning
     from helpers.training.augmentation import ViewExamples
 
-    data, val_data = open_split(options, "train"), open_split(options, "val")
+    data, val_data = open_split(options, options.split), open_split(options, "val")
     vocabulary = build_vocabulary(options, data.captions)
     encoder = ImageEncoder(
         options.backbone, options.weights, image_size=options.image_size,

@@ -66,6 +66,10 @@ def add_run(command, folder):
         "--backbone", default="efficientnet_lite0",
         help="image encoder: efficientnet_lite0, efficientnet_lite2, regnet_x_400mf or resnet152",
     )  # fmt: skip
+    command.add_argument(
+        "--split", default="train", help="to learn from; train+restval adds what papers on COCO "
+        "add in Karpathy's splits",
+    )  # fmt: skip
     command.add_argument("--weights", metavar="FILE", help="the encoder's, instead of its own")
     command.add_argument("--image-size", type=int, help="side of its pictures, if not its own")
     command.add_argument(

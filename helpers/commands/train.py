@@ -72,7 +72,7 @@ def _train(options, settings, folder, device):
 
     if settings.samples and not options.start:
         raise ValueError("--samples needs a captioner that speaks already: --start MODEL")
-    train_data, val_data = open_split(options, "train"), open_split(options, "val")
+    train_data, val_data = open_split(options, options.split), open_split(options, "val")
     vocabulary = None if options.start else build_vocabulary(options, train_data.captions)
     if options.start:
         captioner = load_captioner(options.start, device)
