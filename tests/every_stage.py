@@ -39,7 +39,6 @@ def commands(folder):
     reward = f"{folder}/reward"
     start = f"{data} --start {folder}/attn/best --epochs 1 --batch-size 4"
     yield f"train {start} --samples 2 --mirrored --out {reward}"
-    yield f"guide {data} --model {reward}/best"
     yield f"evaluate {data} --model {reward}/best --beam 2"
     yield f"evaluate {data} --model {folder}/lstm/best --beam 1"
     for cell in CELLS:

@@ -37,6 +37,7 @@ REWARDED = f"{HERE} --start runs/words/best --samples 5 --learning-rate 1e-4 --m
 REWARDED += " --out runs/rewarded"
 GUIDED = ".venv/bin/python -m helpers guide --data path/to/flickr8k --model runs/rewarded/best"
 DESCRIBE = ".venv/bin/python -m helpers caption photo.jpg"
+ELSEWHERE_CAPTION = "PYTHONPATH=path/to/course path/to/course/" + DESCRIBE
 SMALL = "--epochs 1 --wordvec-dim 8 --hidden-dim 8 --min-count 1"
 
 CELL = 'import sys\n\nsys.path.insert(0, "..")\nprint(6 * 7)'
@@ -285,6 +286,18 @@ def test_options_of_train(mine, commands):
     before = log.read_text(encoding="utf-8")
     assert "best epoch 1" in mine.type(f"{train} {resume}")
     assert log.read_text(encoding="utf-8") == before  # there was nothing left to do
+
+
+@typed(ELSEWHERE_CAPTION)
+def test_from_another_folder(reader, commands, tmp_path):
+    (tmp_path / "path" / "to").mkdir(parents=True)
+    (tmp_path / "path" / "to" / "course").symlink_to(reader.folder)
+    shutil.copy(reader.folder / "photo.jpg", tmp_path)
+    caption = reader.type(f"cd {tmp_path} && {commands[0]}")
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    (tmp_path / "lines.py").write_text(re.search(r"```python\n(.*?)```", page, re.DOTALL)[1])
+    python = commands[0].replace("-m helpers caption photo.jpg", "lines.py")
+    assert reader.type(f"cd {tmp_path} && {python}") == caption
 
 
 @typed(DESCRIBE, "--beam 1", "--picture out.png", "--attention maps.png")
