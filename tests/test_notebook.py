@@ -8,6 +8,7 @@ from bs4 import BeautifulSoup  # nbconvert's
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import HTML, display
 from PIL import Image
+from traitlets.config import Config
 
 from helpers.notebook import _uploaded, show_source, slider, upload_button
 
@@ -83,7 +84,7 @@ def test_shows_code_that_is_no_solution_open():
 @pytest.fixture
 def shell():
     """IPython, without which nothing that is shown can be captured."""
-    yield InteractiveShell.instance()
+    yield InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     InteractiveShell.clear_instance()
 
 
