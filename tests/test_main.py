@@ -1,5 +1,6 @@
 """The command line, as a user meets it."""
 
+import contextlib
 import functools
 import http.server
 import io
@@ -81,6 +82,30 @@ def test_photographs_from_anywhere(attentive, tmp_path, monkeypatch, capsys):
     assert names == [*inside, inside[0], inside[2], f"{address}/a.png", "-"]
     assert f"{address}/gone.png: cannot be fetched (" in printed.err and "404" in printed.err
     assert len({line.rsplit(": ", 1)[1] for line in printed.out.splitlines()}) == 1
+
+
+class Endless(http.server.BaseHTTPRequestHandler):
+    """Sends for as long as somebody reads."""
+
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(bytes(1000))
+
+    def log_message(self, *_):
+        pass
+
+
+def test_an_address_that_sends_without_end(attentive, monkeypatch, capsys):
+    monkeypatch.setattr("helpers.commands.caption.LARGEST", 1_000_000)
+    with http.server.HTTPServer(("127.0.0.1", 0), Endless) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/a.jpg"
+        assert main(["caption", address, "--model", attentive]) == 2
+        server.shutdown()
+    assert named_in_one_line(capsys, f"{address}: more than 1,000,000 bytes")
 
 
 def test_good_photographs_are_captioned_and_bad_ones_named(attentive, tmp_path, capsys):

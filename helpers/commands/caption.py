@@ -11,7 +11,7 @@ from pathlib import Path
 from helpers.commands.options import add_beam, add_model, new_command
 from helpers.files import check_writable
 
-LARGEST = 500_000_000  # bytes of a photograph from the web or from standard input
+LARGEST = 200_000_000  # bytes of a photograph from the web or from standard input
 SHOWN = 640  # pixels of the longer side, of photographs that are kept to be drawn
 
 
@@ -112,12 +112,17 @@ def _open(photo):
         return open_image(photo)
     from helpers.commands.download import CURL
 
-    options = ["--silent", "--show-error", "--max-time", "300", "--max-filesize", str(LARGEST)]
-    fetched = subprocess.run([*CURL, *options, "--", photo], capture_output=True)
-    if fetched.returncode:
-        reason = fetched.stderr.decode(errors="replace").strip().split("\n")[-1]
+    command = [*CURL, "--silent", "--show-error", "--max-time", "300", "--", photo]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as curl:
+        assert curl.stdout and curl.stderr
+        content = curl.stdout.read(LARGEST + 1)  # some addresses send without end
+        if len(content) > LARGEST:
+            curl.kill()
+            raise ImageError(f"{photo}: more than {LARGEST:,} bytes, too many for a photograph")
+        reason = curl.stderr.read().decode(errors="replace").strip().split("\n")[-1]
+    if curl.returncode:
         raise ImageError(f"{photo}: cannot be fetched ({reason})")
-    return open_image(io.BytesIO(fetched.stdout), photo)
+    return open_image(io.BytesIO(content), photo)
 
 
 def _draw_gallery(path, images, texts):
