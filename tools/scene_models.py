@@ -3,7 +3,8 @@
     python -m tools.scene_models [name ...]
 
 Each is trained from several seeds. The first seed's weights are kept, in float16 and whatever
-their score; seeds.json has what every seed reached. Nothing is downloaded.
+their score; seeds.json has what every seed reached. Nothing is downloaded. tools/scene_attention.py
+trains scenes-attn and what it is compared with.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from helpers.pretrained import save_captioner
 from helpers.settings import DATA, PRETRAINED, TrainingSettings
 from helpers.training import set_seed, train, validation_scores
 from helpers.vocabulary import Vocabulary, pad_captions, shift_captions
+from tools import scene_attention
 
 TRAINING = 1500  # scenes of the train split to learn from; the other 100 choose the best epoch
 SEEDS = range(3)
@@ -156,8 +158,12 @@ The weights are those of seed {SEEDS[0]}. The captioner knows these drawings and
 def main() -> None:
     """Train the models that are named, or all, and write them to pretrained/."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(MODELS)}")
-    for name in parser.parse_args().names or MODELS:
+    known = [*MODELS, "scenes-attn"]
+    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(known)}")
+    for name in parser.parse_args().names or known:
+        if name == "scenes-attn":
+            scene_attention.main()
+            continue
         options = {key: value for key, value in MODELS[name].items() if key != "text"}
         encoder = ImageEncoder(pool=True)
         scenes, runs = Scenes(encoder), []

@@ -1,14 +1,11 @@
 """LSTM, attention LSTM and transformer on the drawn scenes, over several seeds, for notebook 04.
 
-    python -m tools.benchmarks.scenes [--seeds 0 1 2]
+    python -m tools.scene_models scenes-attn
 
-Each model has the features and the learning rate that served it best: for the LSTM the mean of the
-encoder's last layer, for the others the positions of a layer in the middle. 1,500 scenes train,
-100 choose the epoch, and the 200 held out are scored. The attention LSTM of the first seed is
-written to pretrained/scenes-attn, with the scores of all in seeds.json.
+The LSTM reads the mean of the encoder's last layer, the others the positions of a layer in the
+middle. 1,500 scenes train, 100 choose the epoch, and the 200 held out are scored. The attention
+LSTM of the first seed is written to pretrained/scenes-attn, with the scores of all in seeds.json.
 """
-
-import argparse
 
 import numpy as np
 import torch
@@ -28,6 +25,7 @@ from helpers.transformer import CaptioningTransformer
 from helpers.vocabulary import Vocabulary
 
 CHOOSE = 100  # the last scenes of the train split choose the epoch
+SEEDS = range(3)
 SIZES = {"wordvec_dim": 96, "hidden_dim": 160, "dropout": 0.1}
 MODELS = {  # name: what builds it, the encoder's stride, the peak learning rate
     "LSTM": (lambda words, C: CaptioningRNN(words, "lstm", C, **SIZES), 32, 4e-3),
@@ -77,11 +75,8 @@ def scores(model, grids, captions):
     }
 
 
-def main(arguments=None):
+def main():
     """Train all with all seeds, print a line for each, write what notebook 04 reads."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    options = parser.parse_args(arguments)
     scenes, held_out = load_captions("scenes", "train"), load_captions("scenes", "val")
     folder, record = PRETRAINED / "scenes-attn", {}
     for name, (build, stride, rate) in MODELS.items():
@@ -92,21 +87,15 @@ def main(arguments=None):
         )
         if name == "LSTM":  # one vector for a picture
             grids, held_out_grids = grids.mean(1), held_out_grids.mean(1)
-        record[name] = {"learning_rate": rate, "stride": stride, "seeds": []}
-        for seed in options.seeds:
-            model, history = fit(build, grids, scenes.captions, rate, seed)
-            if (name, seed) == (SHIPPED, options.seeds[0]):
-                model = model.half().float()  # its scores are those of the rounded weights
-                save_captioner(folder, model.half(), encoder)
-                model = model.float()
-            record[name]["parameters"] = sum(weight.numel() for weight in model.parameters())
-            record[name]["seeds"].append(scores(model, held_out_grids, held_out.captions))
-            print(
-                f"{name}, seed {seed}, {len(history)} epochs: {record[name]['seeds'][-1]}",
-                flush=True,
-            )
+        models = [fit(build, grids, scenes.captions, rate, seed)[0] for seed in SEEDS]
+        if name == SHIPPED:
+            save_captioner(folder, models[0].half(), encoder)
+            models[0] = models[0].float()  # its scores are those of the rounded weights
+        record[name] = {
+            "stride": stride,
+            "learning_rate": rate,
+            "parameters": sum(weight.numel() for weight in models[0].parameters()),
+            "seeds": [scores(model, held_out_grids, held_out.captions) for model in models],
+        }
+        print(name, record[name], flush=True)
     write_json(folder / "seeds.json", record)
-
-
-if __name__ == "__main__":
-    main()

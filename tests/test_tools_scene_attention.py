@@ -1,9 +1,12 @@
 """The comparison of notebook 04 trains and scores each of its models."""
 
+import json
+
 import numpy as np
 import pytest
 
-from tools.benchmarks import scenes
+from helpers.settings import PRETRAINED
+from tools import scene_attention as scenes
 
 TEXTS = ["a red dog", "a blue boat", "a red boat", "a blue dog"]
 
@@ -29,3 +32,10 @@ def test_models_are_of_about_the_same_size():
         for name, (build, *_) in scenes.MODELS.items()
     ]
     assert max(sizes) / min(sizes) < 1.3
+
+
+def test_what_is_shipped_is_of_these_models():
+    record = json.loads((PRETRAINED / "scenes-attn" / "seeds.json").read_text(encoding="utf-8"))
+    assert {name: (found["stride"], found["learning_rate"]) for name, found in record.items()} == {
+        name: spec[1:] for name, spec in scenes.MODELS.items()
+    }
