@@ -2,5 +2,3 @@
 
 from helpers.encoder.image_encoder import ImageEncoder, load_pixels
 from helpers.encoder.word_finder import WordFinder, load_word_finder
-
-__all__ = ["ImageEncoder", "WordFinder", "load_pixels", "load_word_finder"]

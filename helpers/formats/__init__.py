@@ -13,8 +13,6 @@ from helpers.formats.archive import Archive
 from helpers.formats.coco import Instances
 from helpers.formats.records import Content, Format, Record
 
-__all__ = ["FORMATS", "Content", "DataError", "Instances", "Record", "choose_format"]
-
 FORMATS = flickr8k.FORMATS | coco.FORMATS | karpathy.FORMATS | courses.FORMATS | tables.FORMATS
 
 

@@ -18,25 +18,3 @@ from helpers.layers.twins import (
     layer_sizes,
     to_torch,
 )
-
-__all__ = [
-    "LSTM",
-    "RNN",
-    "AttentionLSTM",
-    "TemporalAffine",
-    "WordEmbedding",
-    "attention_lstm",
-    "bridge",
-    "from_torch",
-    "kernel_weights",
-    "layer_sizes",
-    "lstm",
-    "prepare_process",
-    "rnn",
-    "temporal_affine",
-    "temporal_softmax_loss",
-    "temporal_word_loss",
-    "to_torch",
-    "use_engine",
-    "word_embedding",
-]

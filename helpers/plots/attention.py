@@ -2,14 +2,14 @@
 
 import textwrap
 
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.patches import Rectangle
 
 from helpers.plots.cells import BACK, GREY, _arrow, _box, _canvas
-from helpers.plots.style import COLORS, use_style
+from helpers.plots.style import COLORS, subplots
 
 # From clear to strong: what has no weight leaves the picture as it is.
 MAP_COLORS = LinearSegmentedColormap.from_list(
@@ -21,7 +21,6 @@ def attention_lstm_cell(gradients=False):
     """Draw one timestep of the attention LSTM, with its three ways in from the past, numbered.
 
     Inputs: gradients: draw the way back instead, with the gradient that each arrow carries
-    Returns: matplotlib Figure
     """
     title = "The same timestep, backwards" if gradients else "One timestep of the attention LSTM"
     axes = _canvas(title, (8.4, 4.6), 12.8, 6.6)
@@ -84,11 +83,9 @@ def attention_maps(pictures, captions, labels=None, boxes=None, columns=5):
         boxes: for each caption a dict from a step to the (x, y, width, height) of what its word
             names, drawn in blue with a dot at the most attended cell's centre
         columns: panels per line; the picture is the first of them, a long caption takes several
-    Returns: matplotlib Figure
     """
-    use_style()
     lines = [-(-(len(caption.words) + 1) // columns) for caption in captions]
-    figure, grid = plt.subplots(
+    figure, grid = subplots(
         sum(lines), columns, figsize=(1.35 * columns + 0.8, 1.58 * sum(lines)), squeeze=False
     )
     for axes in grid.flat:
@@ -141,10 +138,8 @@ def largest_weight(sizes, curves):
     Inputs:
         sizes: sizes H, in rising order
         curves: dict from a curve's name to the mean largest weight at each size
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, axes = plt.subplots(figsize=(6, 3.1))
+    figure, axes = subplots(figsize=(6, 3.1))
     for (name, values), style in zip(curves.items(), ("--", "-"), strict=False):
         axes.semilogx(sizes, values, style, marker=".", base=2, label=name)
     axes.set(title="Attention to random positions", xlabel="size of query and keys, H",
@@ -160,11 +155,9 @@ def query_length(lengths, weights, shown):
         lengths: of the query, (L,), in rising order
         weights: of each position at each of them, (L, P)
         shown: which of the lengths the bars show, an index
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.1), width_ratios=(1.6, 1))
-    colors = plt.get_cmap("viridis")(np.linspace(0, 0.9, weights.shape[1]))
+    figure, (left, right) = subplots(1, 2, figsize=(8.6, 3.1), width_ratios=(1.6, 1))
+    colors = colormaps["viridis"](np.linspace(0, 0.9, weights.shape[1]))
     for position, color in enumerate(colors):
         left.plot(lengths, weights[:, position], color=color)
     left.axvline(lengths[shown], color=GREY, linestyle="--")
@@ -185,10 +178,8 @@ def seed_scores(results, metrics=("BLEU-4", "CIDEr-D")):
         results: dict from a model's name to a list with, for each seed, a dict from a way of
             decoding to a dict of scores
         metrics: keys of the latter
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, grid = plt.subplots(1, len(metrics), figsize=(8.6, 3.4), squeeze=False)
+    figure, grid = subplots(1, len(metrics), figsize=(8.6, 3.4), squeeze=False)
     for axes, metric in zip(grid[0], metrics, strict=True):
         for place, seeds in enumerate(results.values()):
             for k, (name, marker) in enumerate(zip(seeds[0], "os", strict=False)):

@@ -13,7 +13,6 @@ def beam_tree(tree, width):
         tree: dict from a beginning, such as "a boat", to a dict from the next word to its
             probability; "" is the beginning of all, and a beginning that is no key has ended
         width: how many beginnings are kept at each step
-    Returns: matplotlib Figure
     """
     levels, kept = [{"": 1.0}], [[""]]
     while any(beginning in tree for beginning in levels[-1]):

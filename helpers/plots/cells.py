@@ -1,10 +1,9 @@
 """Diagrams of recurrent cells, and curves that show how gradients behave in them."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
-from helpers.plots.style import COLORS, use_style
+from helpers.plots.style import COLORS, subplots
 
 GREY = "#555555"
 BACK = "#C1121F"  # gradients: redder than the palette's vermilion, beside orange boxes
@@ -14,7 +13,6 @@ def rnn_cell(gradients=False):
     """Draw one timestep of a vanilla RNN, with the shape of what flows along each arrow.
 
     Inputs: gradients: draw the way back instead, with the gradient that each arrow carries
-    Returns: matplotlib Figure
     """
     title = "The same timestep, backwards" if gradients else "One timestep of a vanilla RNN"
     axes = _canvas(title, (8.2, 3.6), 12.4, 5.0)
@@ -59,7 +57,6 @@ def unrolled_rnn(steps=4, gradients=False):
     Inputs:
         steps: how many timesteps, T
         gradients: draw the way back too, with the two paths into each hidden state
-    Returns: matplotlib Figure
     """
     title = "One cell, the same weights at every timestep"
     if gradients:
@@ -92,7 +89,6 @@ def captioner(words=("three", "blue", "houses")):
     """Draw a captioner over a few words: the picture is the first state, words go in and out.
 
     Inputs: words: of a caption, without its first and last mark
-    Returns: matplotlib Figure
     """
     axes = _canvas("A captioner: the picture is the first memory", (9.6, 3.6), 18.2, 5.0)
     _picture(axes, 0.1, 1.7)
@@ -133,10 +129,8 @@ def tanh_and_derivative(a, value, derivative):
     """Draw tanh and its derivative, with the regions shaded where almost no gradient is left.
 
     Inputs: a: pre-activations, in rising order; value, derivative: of tanh, of the shape of a
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, axes = plt.subplots(figsize=(6, 3.2))
+    figure, axes = subplots(figsize=(6, 3.2))
     axes.plot(a, value, label="tanh(a)")
     axes.plot(a, derivative, label="derivative, 1 - tanh(a)²", linestyle="--")
     flat = np.abs(a)[derivative < 0.05].min()
@@ -156,10 +150,8 @@ def saturation(states, scales, passed, at=None):
         states: dict from a weight scale to hidden states, any shape
         scales: weight scales, in rising order; passed: mean of 1 - h**2 at each of them
         at: a scale to mark on the right
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.1))
+    figure, (left, right) = subplots(1, 2, figsize=(8.4, 3.1))
     for (scale, h), style in zip(states.items(), ("-", "--", ":"), strict=False):
         left.hist(np.ravel(h), bins=np.linspace(-1, 1, 41), density=True, histtype="step",
                   linewidth=1.8, linestyle=style, label=f"scale {scale:g}")  # fmt: skip
@@ -179,10 +171,8 @@ def step_size_errors(steps, errors):
     """Draw the error of numerical derivatives against their step size.
 
     Inputs: steps: step sizes; errors: dict from a method's name to its error at each of them
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, axes = plt.subplots(figsize=(6.4, 3.5))
+    figure, axes = subplots(figsize=(6.4, 3.5))
     for (name, error), style in zip(errors.items(), ("--", "-"), strict=False):
         axes.loglog(steps, error, style, marker=".", label=name)
     axes.axvline(1e-5, color=GREY, linewidth=1, linestyle=":")
@@ -197,10 +187,8 @@ def gradient_norms(panels):
 
     Inputs: panels: dict from a panel's title to a dict from a curve's name to norms (T,);
         entry k is the norm after k timesteps
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, row = plt.subplots(1, len(panels), figsize=(8.6, 3.4), sharey=True, squeeze=False)
+    figure, row = subplots(1, len(panels), figsize=(8.6, 3.4), sharey=True, squeeze=False)
     for axes, (title, curves) in zip(row[0], panels.items(), strict=True):
         for (name, norms), style in zip(curves.items(), ("-", "--", "-."), strict=False):
             axes.semilogy(norms, style, label=name)
@@ -217,10 +205,8 @@ def cliff(weights, losses, paths):
     Inputs:
         weights, losses: the loss as a function of one weight
         paths: dict from a panel's title to the (weight, loss) pairs of a descent, (steps, 2)
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, row = plt.subplots(1, len(paths), figsize=(8.6, 3.2), sharey=True, squeeze=False)
+    figure, row = subplots(1, len(paths), figsize=(8.6, 3.2), sharey=True, squeeze=False)
     for axes, (title, path) in zip(row[0], paths.items(), strict=True):
         axes.plot(weights, losses, color="#999999", label="loss")
         axes.plot(*np.transpose(path), color=COLORS["red"], marker="o", markersize=4, linewidth=1,
@@ -235,8 +221,7 @@ def cliff(weights, losses, paths):
 
 def _canvas(title, size, width, height):
     """Return empty axes without frame, in units of their own, for a diagram."""
-    use_style()
-    _, axes = plt.subplots(figsize=size)
+    _, axes = subplots(figsize=size)
     axes.set(xlim=(0, width), ylim=(-0.15, height), title=title)
     axes.axis("off")
     return axes

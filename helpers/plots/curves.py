@@ -1,8 +1,6 @@
 """Curves of training runs."""
 
-import matplotlib.pyplot as plt
-
-from helpers.plots.style import COLORS, use_style
+from helpers.plots.style import COLORS, subplots
 
 
 def learning_curves(histories, score="BLEU-4", unit="nats per caption"):
@@ -14,10 +12,8 @@ def learning_curves(histories, score="BLEU-4", unit="nats per caption"):
         histories: dict from the run's name to what `training.train` returned
         score: the record's key to draw on the right
         unit: of the loss; a reward is CIDEr-D
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3))
+    figure, (left, right) = subplots(1, 2, figsize=(8, 3))
     first = next(iter(histories.values()))[0]
     measure = "loss" if "loss" in first else "reward"
     for name, history in histories.items():
@@ -48,10 +44,8 @@ def loss_curve(losses, unit, floor=None, log=False):
         unit: what the loss is measured in
         floor: a loss that no model can go below, drawn as a line
         log: draw it on a logarithmic axis
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, axes = plt.subplots(figsize=(5.6, 3))
+    figure, axes = subplots(figsize=(5.6, 3))
     axes.plot(losses, label="training loss")
     axes.set(title="Training loss", xlabel="step", ylabel=unit)
     if log:
@@ -71,10 +65,8 @@ def task_curves(histories, chance):
         histories: dict from the run's name to a list of one record per epoch, with "train" and
             "val", each a pair of loss and accuracy
         chance: the accuracy of guessing, drawn as a line
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, panels = plt.subplots(1, 2, figsize=(8.6, 3.4))
+    figure, panels = subplots(1, 2, figsize=(8.6, 3.4))
     for (name, history), color in zip(histories.items(), COLORS.values(), strict=False):
         epochs = range(1, len(history) + 1)
         for split, style in (("train", "--"), ("val", "-")):

@@ -2,11 +2,10 @@
 
 import textwrap
 
-import matplotlib.pyplot as plt
 from matplotlib.patches import Rectangle
 from PIL import ImageOps
 
-from helpers.plots.style import COLORS, use_style
+from helpers.plots.style import COLORS, subplots
 
 
 def caption_gallery(images, captions, columns=4, width=28, colors=None, square=False):
@@ -19,18 +18,14 @@ def caption_gallery(images, captions, columns=4, width=28, colors=None, square=F
         width: characters per line of caption
         colors: one colour of text per image
         square: cut each to the central square, which is what an encoder sees; PIL images alone
-    Returns: matplotlib Figure
     """
-    use_style()
     if square:
         images = [ImageOps.fit(image, (420, 420)) for image in images]
     rows = -(-len(images) // columns)
     lines = ["\n".join(textwrap.fill(x, width) for x in text.split("\n")) for text in captions]
     column = max(2.1, 0.07 * width)  # inches: a picture, or a long line below it
     height = (column if square else 1.9) + 0.17 * max(text.count("\n") + 1 for text in lines)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(column * columns, height * rows), squeeze=False
-    )
+    figure, axes = subplots(rows, columns, figsize=(column * columns, height * rows), squeeze=False)
     figure.set_layout_engine("constrained", h_pad=0.12)  # captions keep off the pictures below
     for axis in axes.flat:
         axis.axis("off")
@@ -51,11 +46,9 @@ def seen_squares(images, side=288, cells=0):
         images: list of PIL images, RGB
         side: of the encoder's square in pixels, for the title
         cells: draw so many cells a side into the square; 0 for none
-    Returns: matplotlib Figure
     """
-    use_style()
     ratios = [image.width / image.height for image in images]
-    figure, row = plt.subplots(
+    figure, row = subplots(
         1, len(images), figsize=(2.3 * sum(ratios), 2.6), width_ratios=ratios, squeeze=False
     )
     for axes, image in zip(row[0], images, strict=True):

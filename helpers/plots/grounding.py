@@ -2,11 +2,10 @@
 
 import textwrap
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from helpers.plots.cells import GREY
-from helpers.plots.style import COLORS, use_style
+from helpers.plots.style import COLORS, subplots
 
 
 def pointing_accuracy(scores, by_category):
@@ -15,10 +14,8 @@ def pointing_accuracy(scores, by_category):
     Inputs:
         scores: dict from a bar's name to a share in [0, 1]
         by_category: as `grounding.by_category` returns it
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 5), width_ratios=(1, 1.6))
+    figure, (left, right) = subplots(1, 2, figsize=(9, 5), width_ratios=(1, 1.6))
     names = [textwrap.fill(name, 12) for name in scores]
     colors = (COLORS["blue"], "#999999", "#cccccc")
     bars = left.bar(range(len(scores)), scores.values(), color=colors)
@@ -50,10 +47,8 @@ def pointing_by_offset(offsets, shares, chance):
         offsets: steps from the word to the map, in rising order; 0 is the word's own map
         shares: share of hits at each offset, in [0, 1]
         chance: share of hits of a cell drawn at random
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, axes = plt.subplots(figsize=(6, 3))
+    figure, axes = subplots(figsize=(6, 3))
     axes.plot(offsets, shares, marker="o", label="most attended cell")
     axes.axhline(chance, color=GREY, linestyle="--", label="chance")
     axes.set_xticks(offsets, [f"{o:+d}" if o else "the word's own" for o in offsets])
@@ -70,10 +65,8 @@ def attention_entropy(means, counts, positions):
         means: entropy in nats, (T,)
         counts: how many captions each mean is made of, (T,); fewer than ten are left out
         positions: P, for the entropy of an even map
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, axes = plt.subplots(figsize=(6, 3))
+    figure, axes = subplots(figsize=(6, 3))
     steps = np.arange(1, len(means) + 1)[counts >= 10]
     axes.plot(steps, means[counts >= 10], marker="o", label="mean over captions")
     axes.axhline(np.log(positions), color=GREY, linestyle="--", label=f"even map, log {positions}")
@@ -88,10 +81,8 @@ def interventions(scores, metric="CIDEr-D"):
     """Draw what captions are worth when the maps are replaced, as bars.
 
     Inputs: scores: dict from what the captioner looks with to a score; metric: its name
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, axes = plt.subplots(figsize=(6.4, 2.6))
+    figure, axes = subplots(figsize=(6.4, 2.6))
     names = list(scores)
     colors = [COLORS["blue"], *["#999999"] * (len(names) - 1)]
     bars = axes.barh(names, scores.values(), color=colors)

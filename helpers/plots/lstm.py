@@ -1,19 +1,17 @@
 """Figures of the LSTM: its cell, memory and gates, how gradients shrink in it, its captions."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Circle
 
 from helpers.plots.cells import BACK, GREY, _box, _canvas
-from helpers.plots.style import COLORS, use_style
+from helpers.plots.style import COLORS, subplots
 
 
 def lstm_cell(gradients=False):
     """Draw one timestep of an LSTM: weights below, the four gates above them, memory on top.
 
     Inputs: gradients: draw the way back instead, with the gradient that each arrow carries
-    Returns: matplotlib Figure
     """
     title = "The same timestep, backwards" if gradients else "One timestep of an LSTM"
     axes = _canvas(title, (8.4, 4.9), 12.4, 6.5)
@@ -68,12 +66,8 @@ def memory_over_time(switches, c, h):
     Inputs:
         switches: dict from a gate's name to T numbers, 0 for shut and 1 for open
         c, h: cell state and hidden state of one unit, (T,) each
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, (top, bottom) = plt.subplots(
-        2, 1, figsize=(7.2, 3.8), sharex=True, height_ratios=(1, 1.4)
-    )
+    figure, (top, bottom) = subplots(2, 1, figsize=(7.2, 3.8), sharex=True, height_ratios=(1, 1.4))
     table = np.array(list(switches.values()))  # (gates, T)
     top.pcolormesh(table, cmap=ListedColormap(["white", COLORS["yellow"]]))
     top.invert_yaxis()
@@ -94,10 +88,8 @@ def memory_kept(curves):
     """Draw what a memory keeps of a 1 that was written into it, one line per forget bias.
 
     Inputs: curves: dict from a forget bias to the memory after 0, 1, 2, ... timesteps
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, axes = plt.subplots(figsize=(7.4, 3.4))
+    figure, axes = subplots(figsize=(7.4, 3.4))
     styles = zip(curves.items(), ("-", "--", "-.", ":"), strict=False)
     for (bias, memory), style in styles:
         label = f"$b_f$ = {bias:g},  f = {memory[1]:.3f}"
@@ -118,10 +110,8 @@ def gradient_ways(panels, lowest=1e-24):
         panels: dict from a panel's title to a dict from the name of a way to norms (T,); entry k
             is the norm after k timesteps
         lowest: end of the logarithmic axis
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, row = plt.subplots(1, len(panels), figsize=(9.4, 3.8), sharey=True, squeeze=False)
+    figure, row = subplots(1, len(panels), figsize=(9.4, 3.8), sharey=True, squeeze=False)
     for axes, (title, ways) in zip(row[0], panels.items(), strict=True):
         for (name, norms), style in zip(ways.items(), ("-", "--", "-.", ":"), strict=False):
             some = range(0, len(norms), max(1, len(norms) // 40))  # the file stays small
@@ -137,10 +127,8 @@ def eigenvalues(spectra):
     """Draw the eigenvalues of one timestep's Jacobian in the complex plane, one panel per network.
 
     Inputs: spectra: dict from a panel's title to complex numbers
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, row = plt.subplots(1, len(spectra), figsize=(9.4, 2.9), sharey=True, squeeze=False)
+    figure, row = subplots(1, len(spectra), figsize=(9.4, 2.9), sharey=True, squeeze=False)
     circle = np.exp(2j * np.pi * np.linspace(0, 1, 200))
     for axes, (title, values) in zip(row[0], spectra.items(), strict=True):
         axes.plot(circle.real, circle.imag, color=GREY, linewidth=0.9)
@@ -158,10 +146,8 @@ def gates_over_time(panels, words):
         panels: dict from a title to values (T, units); in [0, 1], or in [-1, 1] where one is
             negative
         words: T texts, what the network reads at each timestep
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, axes = plt.subplots(
+    figure, axes = subplots(
         len(panels), 1, figsize=(0.62 * len(words) + 1.4, 1.55 * len(panels)), sharex=True
     )
     for axis, (title, values) in zip(axes, panels.items(), strict=True):
@@ -183,10 +169,8 @@ def bleu_scores(runs):
 
     Inputs: runs: dict from a model's name to a list of one dict per seed, from "BLEU-1" ...
         "BLEU-4" to a score
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, axes = plt.subplots(figsize=(7.6, 3.4))
+    figure, axes = subplots(figsize=(7.6, 3.4))
     width = 0.8 / len(runs)
     for k, (name, seeds) in enumerate(runs.items()):
         names = [f"BLEU-{n}" for n in (1, 2, 3, 4)]
@@ -209,10 +193,8 @@ def picture_worth(runs, lead):
     Inputs:
         runs: dict from a model's name to nats (seeds, words)
         lead: title of the right panel: the second model's nats minus the first one's
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.4, 3.5))
+    figure, (left, right) = subplots(1, 2, figsize=(9.4, 3.5))
     first, second = (np.asarray(nats) for nats in runs.values())
     words = np.arange(1, first.shape[1] + 1)
     panels = [(left, name, nats) for name, nats in runs.items()] + [(right, None, second - first)]

@@ -46,6 +46,12 @@ def use_style():
     })  # fmt: skip
 
 
+def subplots(*grid, **options):
+    """Return a new figure in the course's style, and its axes; see matplotlib's `subplots`."""
+    use_style()
+    return plt.subplots(*grid, **options)
+
+
 def show(figure, alt):
     """Show a figure with its alternative text, and close it.
 

@@ -1,9 +1,8 @@
 """The words that a captioner weighs, and how it searches among them and learns from them."""
 
-import matplotlib.pyplot as plt
 import torch
 
-from helpers.plots.style import COLORS, use_style
+from helpers.plots.style import COLORS, subplots
 
 
 def words_considered(probabilities, vocabulary, chosen, count=5):
@@ -14,14 +13,12 @@ def words_considered(probabilities, vocabulary, chosen, count=5):
         vocabulary: Vocabulary
         chosen: the T ids that were said, bold in the table
         count: words to show per step
-    Returns: matplotlib Figure
     """
-    use_style()
     probabilities = probabilities.detach().float().cpu()
     best = probabilities.argsort(1, descending=True)[:, :count]  # (T, count)
     values = probabilities.gather(1, best).T  # (count, T)
     T = len(chosen)
-    figure, axes = plt.subplots(figsize=(max(4, 0.95 * T + 1), 0.42 * count + 1.1))
+    figure, axes = subplots(figsize=(max(4, 0.95 * T + 1), 0.42 * count + 1.1))
     edges = (range(-1, T), range(-1, count))
     shown = axes.pcolormesh(*([x + 0.5 for x in edge] for edge in edges), values.numpy(),
                             cmap="Blues", vmin=0, vmax=1)  # fmt: skip
@@ -48,12 +45,10 @@ def temperatures(log_probs, vocabulary, values, count=8):
         vocabulary: Vocabulary
         values: temperatures T; probabilities are the softmax of log_probs / T
         count: words to show, the most probable first; all others are one bar more
-    Returns: matplotlib Figure
     """
-    use_style()
     best = log_probs.topk(count).indices
     names = [vocabulary.idx_to_word[int(word)] for word in best] + ["all others"]
-    figure, row = plt.subplots(
+    figure, row = subplots(
         1, len(values), figsize=(2.5 * len(values) + 1.2, 2.9), sharey=True, squeeze=False
     )
     for axes, value in zip(row[0], values, strict=True):
@@ -74,10 +69,8 @@ def beam_widths(widths, log_probs):
     Inputs:
         widths: of the beams, in rising order
         log_probs: mean log-probability of the best captions at each width, in nats
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, axes = plt.subplots(figsize=(6, 3))
+    figure, axes = subplots(figsize=(6, 3))
     axes.plot(widths, log_probs, marker="o", color=COLORS["blue"])
     axes.set(title="What a wider beam finds", xlabel="beam width (hypotheses kept)",
              ylabel="log-probability of the best\n(nats, mean)")  # fmt: skip
@@ -91,10 +84,8 @@ def estimate_errors(samples, errors):
     Inputs:
         samples: numbers of samples, in rising order
         errors: dict from an estimate's name to its error at each number, relative to the gradient
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, axes = plt.subplots(figsize=(6, 3.2))
+    figure, axes = subplots(figsize=(6, 3.2))
     for (name, values), marker in zip(errors.items(), "so", strict=True):
         axes.loglog(samples, values, marker=marker, label=name)
     axes.set_xticks(samples, map(str, samples))
@@ -111,10 +102,8 @@ def rewards_while_learning(rewards, window=5):
     Inputs:
         rewards: mean reward of each step's captions, a list
         window: steps to average for the thick line
-    Returns: matplotlib Figure
     """
-    use_style()
-    figure, axes = plt.subplots(figsize=(6, 3))
+    figure, axes = subplots(figsize=(6, 3))
     steps = range(1, len(rewards) + 1)
     means = torch.tensor(rewards).unfold(0, window, 1).mean(1)
     axes.plot(steps, rewards, color=COLORS["sky"], label="one step's captions")

@@ -10,8 +10,3 @@ from helpers.pretrained.captioner import (
 )
 from helpers.pretrained.published import load_published
 from helpers.pretrained.resnet_lstm import ConvNet, LSTMDecoder
-
-__all__ = [
-    "DEFAULT", "Captioner", "ConvNet", "LSTMDecoder", "find_captioner", "load_captioner",
-    "load_published", "save_captioner", "save_guide",
-]  # fmt: skip

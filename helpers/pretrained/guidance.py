@@ -32,18 +32,13 @@ from helpers.pretrained.imagenet_nouns import CLASSES, NOUNS, PEOPLE, TELLING, u
 from helpers.vocabulary import SPECIAL_WORDS, Vocabulary, tokenize
 
 # chosen on the validation split of Flickr8k
-CAPTIONER, CLASSIFIER, EPSILON = 0.4, 2.0, 0.005
-NOVEL, PEOPLE_POWER = 8.0, 2.0
+CAPTIONER, CLASSIFIER, EPSILON, NOVEL, PEOPLE_POWER = 0.4, 2.0, 0.005, 8.0, 2.0
 WEIGHT_DECAY = 0.03  # of the logistic regression
 NEVER = -1e4  # a log-probability; minus infinity would make the softmax of nothing else NaN
 
 
 class ObjectClassifier(ImageEncoder):
-    """Log-probabilities of ImageNet's classes, in the place of features.
-
-    Inputs: backbone: as for `ImageEncoder`
-    Raises: as `ImageEncoder`
-    """
+    """Log-probabilities of ImageNet's classes, (N, 1000), in the place of features."""
 
     def __init__(self, backbone="efficientnet_lite0"):
         super().__init__(backbone)
@@ -112,7 +107,7 @@ class PeopleDetector(nn.Module):
 class _Kind(nn.Module):
     """The nouns of a kind that a guide's vocabulary has, K of them, known ones before novel ones.
 
-    ids: (K,); rows: of the tables, (K,); classes: 1 where a class is meant, (1000, K); people: ids
+    ids: (K,); rows: of the table, (K,); classes: 1 where a class is meant, (1000, K); people: ids
     """
 
     def __init__(self, nouns, ids, people, V):
@@ -121,14 +116,18 @@ class _Kind(nn.Module):
         classes = torch.zeros(CLASSES, len(nouns))
         for k, noun in enumerate(nouns):
             classes[list(noun.classes), k] = 1
-        for name, values in (
-            ("ids", torch.tensor([ids[noun.word] for noun in nouns])),
-            ("rows", torch.tensor([noun.row for noun in nouns])),
-            ("classes", classes),
-            ("people", torch.tensor([ids[word] for word in people if word in ids])),
-        ):
-            self.register_buffer(name, values, persistent=False)
+        people = [ids[word] for word in people if word in ids]
+        _keep(
+            self, ids=[ids[noun.word] for noun in nouns], rows=[noun.row for noun in nouns],
+            classes=classes, people=torch.tensor(people, dtype=torch.long),
+        )  # fmt: skip
         self.known = int((self.ids < V).sum())
+
+
+def _keep(module, **values):
+    """Register tensors that move with a module and are not among its weights."""
+    for name, value in values.items():
+        module.register_buffer(name, torch.as_tensor(value), persistent=False)
 
 
 class ObjectGuide(nn.Module):
@@ -142,19 +141,19 @@ class ObjectGuide(nn.Module):
     def __init__(self, vocabulary, classifier):
         super().__init__()
         self.classifier, self.people = classifier.eval(), PeopleDetector()
-        known, words = vocabulary.word_to_idx, [noun.word for noun in NOUNS]
-        novel = [word for word in words if word not in known and used_like(word, known)]
+        known, self.V = vocabulary.word_to_idx, len(vocabulary)
+        likes = {noun.word: used_like(noun.word, known) for noun in NOUNS}
+        novel = [word for word, like in likes.items() if like and word not in known]
         self.vocabulary = Vocabulary([*vocabulary.idx_to_word[len(SPECIAL_WORDS) :], *novel])
-        ids, self.V = self.vocabulary.word_to_idx, len(vocabulary)
-        like = [*range(self.V), *(known[used_like(word, known)] for word in novel)]
-        self.register_buffer("like", torch.tensor(like), persistent=False)  # (V + novel,)
+        ids = self.vocabulary.word_to_idx
         names = torch.zeros(len(ids), NOUNS[-1].row + 1, dtype=torch.bool)
         kinds = {}
         for noun in NOUNS:
             if noun.word in ids:
                 names[ids[noun.word], noun.row] = noun.kind in ("thing", "things")
                 kinds.setdefault(noun.kind, []).append(noun)
-        self.register_buffer("names", names, persistent=False)  # 1 in the row of a thing
+        # names: True in the row of a thing; like: what each word is used like, (V + novel,)
+        _keep(self, names=names, like=[*range(self.V), *(known[likes[word]] for word in novel)])
         self.kinds = nn.ModuleList(
             _Kind(nouns, ids, PEOPLE.get(kind, "").split(), self.V)
             for kind, nouns in kinds.items()
@@ -187,10 +186,10 @@ class GuidedModel:
         people = (guide.people(log_probs) / guide.people.mean).clamp(1e-6, 1 - 1e-6)[:, None]
         q = people**PEOPLE_POWER  # what words for people keep of their probability, (N, 1)
         self.keep, self.give = q.log(), (-q).log1p()
-        self.information = []  # for each kind, (N, K)
-        for kind in guide.kinds:
-            prior = kind.classes.sum(0) / CLASSES
-            self.information.append(((P @ kind.classes + EPSILON) / (prior + EPSILON)).log())
+        self.information = [  # for each kind, (N, K)
+            ((P @ kind.classes + EPSILON) / (kind.classes.sum(0) / CLASSES + EPSILON)).log()
+            for kind in guide.kinds
+        ]
 
     def start(self, features):
         """Start decoding.
