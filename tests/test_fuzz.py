@@ -7,9 +7,7 @@ import contextlib
 import io
 import itertools
 import os
-import stat
 import sys
-import warnings
 import zipfile
 from pathlib import Path
 
@@ -25,7 +23,6 @@ from safetensors.torch import save_file
 from small import VOCABULARY, small_examples, small_model
 
 from helpers.coco import find_data, read_split
-from helpers.commands.download import unpack
 from helpers.files.tensors import fill, read_tensors
 from helpers.formats import FORMATS
 from helpers.formats.archive import Archive
@@ -160,39 +157,6 @@ def test_data_sets_in_damaged_zips(case):
             for name in filter(None, names):
                 assert archive.fingerprint(name)
             read_all(folder / "all.zip", folder)
-
-
-@fuzz(damaged_one(ZIPS))
-def test_damaged_zips_are_unpacked(case):
-    with new_folder() as folder:
-        path = folder / "a.zip"
-        path.write_bytes(case[1])
-        with harmless(folder):
-            (folder / "out").mkdir()
-            unpack(path, folder / "out")
-
-
-PARTS = ["..", ".", "", "a", "b", "C:", "a\\..", "\u00e9", "n" * 300, "\ud800", " ", "~", "nul"]
-KINDS = [0, 0, 0, stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK]
-MEMBER = st.tuples(st.lists(st.sampled_from(PARTS), min_size=1, max_size=4), st.sampled_from(KINDS))
-
-
-@fuzz(st.lists(MEMBER, min_size=1, max_size=4))
-def test_zips_with_any_names_are_unpacked(members):
-    with new_folder() as folder:
-        with zipfile.ZipFile(folder / "a.zip", "w") as archive, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # zipfile warns of names that stand twice
-            for parts, kind in members:
-                info = zipfile.ZipInfo("/".join(parts).encode("utf-8", "replace").decode())
-                info.external_attr = (kind | 0o777) << 16
-                archive.writestr(info, str(folder.parent / "outside"))
-        out = folder / "deep" / "out"
-        with harmless(out.parent.parent):
-            out.mkdir(parents=True)
-            unpack(folder / "a.zip", out)
-        assert {path.name for path in folder.rglob("*") if out not in path.parents} <= {
-            "a.zip", "deep", "out",
-        }  # fmt: skip
 
 
 # Checkpoints

@@ -1,33 +1,23 @@
 """python -m helpers download: data sets from where their makers publish them, through curl."""
 
 import argparse
-import contextlib
 import errno
-import fcntl
-import hashlib
 import itertools
 import os
-import shutil
 import subprocess
 import time
 import zipfile
 from pathlib import Path
 
 from helpers.commands.sources import DATA_SETS
-from helpers.files import DataError
+from helpers.files import DataError, hash_file, only_writer
 from helpers.settings import DATA
 
 ATTEMPTS = 5
 PAUSE = 2.0  # seconds before the second attempt; doubled each time
 PASSING = {5, 6, 7, 16, 18, 28, 35, 52, 55, 56, 92}  # curl's codes for what may go better soon
-CURL = [
-    "curl", "--fail", "--location", "--proto", "=http,https", "--connect-timeout", "20",
-    "--speed-time", "60", "--speed-limit", "1", "--retry", "4",
-]  # fmt: skip
-
-
-class DownloadError(DataError):
-    """Say which address cannot be downloaded, why, and what to do about it."""
+CURL = ["curl", "--fail", "--location", "--proto", "=http,https", "--connect-timeout", "20"]
+CURL += ["--speed-time", "60", "--speed-limit", "1", "--retry", "4"]
 
 
 def add_command(commands):
@@ -45,46 +35,35 @@ def add_command(commands):
         help="fetch N photographs one by one, not the zips of them all (COCO only); of two splits, "
         "a fifth of them is from val",
     )  # fmt: skip
-    command.add_argument(
-        "--unpack", action="store_true",
-        help="unpack the zips beside them; this project reads them as they are",
-    )  # fmt: skip
 
 
 def _run(options):
     """Fetch a data set. Files that are there are checked; a download that was cut off goes on."""
-    folder = download(options.data_set, options.out, options.images, options.unpack)
+    folder = download(options.data_set, options.out, options.images)
     print(f"{options.data_set} is in {folder}; python -m helpers data {folder} shows it")
 
 
-def download(name, folder=None, images=None, unpacked=False, progress=True):
+def download(name, folder=None, images=None, progress=True):
     """Fetch a data set. Files that are there are checked; a download that was cut off goes on.
 
     Inputs:
         name: a key of DATA_SETS
         folder: where to; None for its folder in data/
         images: fetch so many photographs one by one instead of the zips; None for all
-        unpacked: unpack the zips too
         progress: show curl's progress bar
     Returns: the folder, pathlib.Path
-    Raises: ValueError for an unknown data set or a wrong number of images; DataError naming the
+    Raises: ValueError for an unknown data set, or one without single images; DataError naming the
         address or the file, and the remedy; OSError when the disk is full
     """
     if name not in DATA_SETS:
         raise ValueError(f"{name}: no such data set; there are {', '.join(DATA_SETS)}")
     data_set = DATA_SETS[name]
-    if images is not None and images < 1:
-        raise ValueError(f"--images: expected at least 1, got {images}")
     if images is not None and not data_set.pictures:
         one_by_one = ", ".join(each for each in DATA_SETS if DATA_SETS[each].pictures)
         raise ValueError(f"--images: {name} comes as a whole; one by one come {one_by_one}")
     folder = Path(folder).expanduser() if folder else DATA / data_set.folder
-    sources = data_set.sources if images is None else data_set.sources[:1]  # the annotations
-    for source in sources:
-        path = folder / source.name
-        fetch(source, path, progress)
-        if unpacked and path.suffix == ".zip":
-            unpack(path, folder)
+    for source in data_set.sources if images is None else data_set.sources[:1]:  # the annotations
+        fetch(source, folder / source.name, progress)
     if images is not None:
         splits = list(data_set.pictures.values())
         counts = [images] if len(splits) == 1 else [images - images // 5, images // 5]
@@ -101,23 +80,27 @@ def fetch(source, path, progress=True):
 
     Inputs: source: Source; path: where to; progress: show curl's progress bar
     Returns: path
-    Raises: DownloadError naming the address or file, and the remedy; OSError when the disk is full
+    Raises: DataError naming the address or file, and the remedy; OSError when the disk is full
     """
     if path.exists():
         if problem := _problem(path, source):
-            raise DownloadError(f"{path}: {problem}; move it away and run this again")
+            raise DataError(f"{path}: {problem}; move it away and run this again")
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.part")
-    with _alone(partial):
-        if source.digest is None:
-            os.truncate(partial, 0)
-        if partial.stat().st_size == 0 or _problem(partial, source):
-            _curl_until_done(source.url, partial, progress)
-        if problem := _problem(partial, source):
-            partial.unlink()
-            raise DownloadError(f"{source.url}: {problem}; nothing of it is kept, try again later")
-        os.replace(partial, path)
+    with only_writer(partial) as file:
+        try:
+            if source.digest is None:
+                file.truncate()
+            if partial.stat().st_size == 0 or _problem(partial, source):
+                _curl_until_done(source.url, partial, progress)
+            if problem := _problem(partial, source):
+                file.truncate(0)
+                raise DataError(f"{source.url}: {problem}; nothing of it is kept, try again later")
+            os.replace(partial, path)
+        finally:
+            if partial.exists() and partial.stat().st_size == 0:
+                partial.unlink()
     return path
 
 
@@ -126,49 +109,31 @@ def _curl_until_done(url, partial, progress):
     quiet = ["--progress-bar"] if progress else ["--silent", "--show-error"]
     for attempt in range(ATTEMPTS):
         command = [*CURL, *quiet, "--continue-at", "-", "--output", str(partial), url]
-        run = _curl(command, stderr=None if progress else subprocess.PIPE)
+        code = _curl(command, stderr=None if progress else subprocess.PIPE)
         have = partial.stat().st_size
-        if run.returncode == 0:
+        if code == 0:
             return
-        if run.returncode in (22, 33, 36) and have:  # the server cannot go on from there
+        if code in (22, 33, 36) and have:  # the server cannot go on from there
             os.truncate(partial, 0)
-        elif run.returncode not in PASSING:
+        elif code not in PASSING:
             break
         time.sleep(PAUSE * 2**attempt)
-    if run.returncode == 23:
+    if code == 23:
         problem = f"cannot be written, is the disk full? {have:,} bytes are kept"
         raise OSError(errno.ENOSPC, problem, str(partial))
     reason = {22: "the server does not have it or refuses it", 6: "no such server, or no network"}
-    why = reason.get(run.returncode, f"curl ended with code {run.returncode}")
+    why = reason.get(code, f"curl ended with code {code}")
     kept = "; what has come is kept, run this again to go on" * (have > 0)
-    raise DownloadError(f"{url}: cannot be downloaded, {why}{kept}")
+    raise DataError(f"{url}: cannot be downloaded, {why}{kept}")
 
 
 def _curl(command, **options):
     try:
-        return subprocess.run(command, **options)
+        return subprocess.run(command, **options).returncode
     except FileNotFoundError as error:
-        raise DownloadError(
+        raise DataError(
             "curl: not found; install it (apt install curl, brew install curl)"
         ) from error
-
-
-@contextlib.contextmanager
-def _alone(partial):
-    """Hold a lock on a file, so that two processes do not write it; an empty file goes again."""
-    with open(partial, "ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            text = f"{partial}: another process is downloading it; wait for that one"
-            raise DownloadError(text) from error
-        except OSError:
-            pass  # a file system without locks
-        try:
-            yield
-        finally:
-            if partial.exists() and partial.stat().st_size == 0:
-                partial.unlink()
 
 
 def _problem(path, source):
@@ -181,11 +146,8 @@ def _problem(path, source):
         return f"{size:,} bytes long, where {source.size:,} are published"
     if source.digest is not None:
         kind, _, expected = source.digest.partition(":")
-        with open(path, "rb") as file:
-            digest = hashlib.new(kind)
-            while block := file.read(1 << 20):
-                digest.update(block)
-        return "" if digest.hexdigest() == expected else f"its {kind} is {digest.hexdigest()}"
+        digest = hash_file(path, kind)
+        return "" if digest == expected else f"its {kind} is {digest}"
     if source.name.endswith(".zip"):
         try:
             with zipfile.ZipFile(path) as archive:
@@ -196,26 +158,6 @@ def _problem(path, source):
     return ""
 
 
-def unpack(path, folder):
-    """Unpack a zip; nothing in it can lead out of the folder (zipfile sees to that).
-
-    Raises: DataError naming the zip; OSError when the disk is full
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            needed = sum(member.file_size for member in archive.infolist())
-            if needed > (free := shutil.disk_usage(folder).free):
-                sizes = f"{needed / 1e9:.1f} GB unpacked, and {free / 1e9:.1f} GB are free"
-                raise DataError(f"{path}: {sizes}; make room, or read it as it is")
-            archive.extractall(folder)
-    except DataError:
-        raise
-    except Exception as error:  # zipfile raises many kinds for a broken file
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EACCES, errno.EROFS):
-            raise
-        raise DataError(f"{path}: cannot be unpacked ({error}); fetch it again") from error
-
-
 def _addresses(folder, pictures, count):
     """List the first images of a split, as dict from place below the folder to address."""
     from helpers.formats.archive import Archive
@@ -224,9 +166,8 @@ def _addresses(folder, pictures, count):
     archive = Archive(folder)
     name = archive.require(f"captions_{pictures}.json")
     label, addresses = archive.label(name), {}
-    for image, where in itertools.islice(
-        entries(archive.read_json(name), "images", label), count
-    ):  # fmt: skip
+    images = entries(archive.read_json(name), "images", label)
+    for image, where in itertools.islice(images, count):
         file, address = (field(image, key, str, where) for key in ("file_name", "coco_url"))
         if file in ("", ".", "..") or set(file) & set('/\\:\0"\n'):
             refuse(where, f"{file!r} is no plain file name; fetch the file again")
@@ -243,7 +184,7 @@ def fetch_images(addresses, folder, progress=True):
         addresses: dict from place below the folder to address
         folder: where to
         progress: show curl's progress
-    Raises: DownloadError naming the first that did not come, after the others have
+    Raises: DataError naming the first that did not come, after the others have
     """
     from helpers.images import ImageError, open_image
 
@@ -264,4 +205,4 @@ def fetch_images(addresses, folder, progress=True):
             failed.append(f"{url} ({str(error).partition(': ')[2]})")
     if failed:
         count = f"{len(failed):,} of {len(addresses):,} images did not come"
-        raise DownloadError(f"{count}, run this again; the first: {failed[0]}")
+        raise DataError(f"{count}, run this again; the first: {failed[0]}")

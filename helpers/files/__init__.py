@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -94,6 +95,15 @@ def remove_leftovers(folder: str | os.PathLike) -> None:
     for file in Path(folder).rglob(".*.*"):
         if re.fullmatch(r"\..+\.[0-9a-f]{8}(\.\w+)?", file.name):
             file.unlink(missing_ok=True)
+
+
+def hash_file(path: str | os.PathLike, kind: str = "sha256") -> str:
+    """Return the hash of a file's bytes, in hex digits; kind: of hashlib, such as "md5"."""
+    digest = hashlib.new(kind)
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def write_json(path: str | os.PathLike, content: Any) -> None:

@@ -1,6 +1,5 @@
 """The published checkpoints of ConvNet and LSTMDecoder, read so that nothing in them can run."""
 
-import hashlib
 import os
 import warnings
 from pathlib import Path
@@ -13,7 +12,7 @@ from helpers import decoding
 from helpers.encoder.backbones import IMAGENET
 from helpers.encoder.image_encoder import fingerprint, keep_normalisation, normalise
 from helpers.features import encode_images
-from helpers.files import DataError, read_json, write_json
+from helpers.files import DataError, hash_file, read_json, write_json
 from helpers.files.tensors import Unfilled, fill, read_tensors, write_tensors
 from helpers.images import open_image, to_rgb
 from helpers.pretrained.legacy_vocabulary import read_legacy_vocabulary
@@ -191,16 +190,12 @@ def _is_published(file, name):
     """Compare a file with the published one, and warn where it is another."""
     size, digest = FILES[name]
     found = file.stat().st_size
-    if found == size:
-        sha256 = hashlib.sha256()
-        with open(file, "rb") as opened:
-            while chunk := opened.read(1 << 20):
-                sha256.update(chunk)
-        if sha256.hexdigest() == digest:
-            return True
-        difference = f"SHA-256 {sha256.hexdigest()[:12]}..., published {digest[:12]}..."
-    else:
+    if found != size:
         difference = f"{found:,} bytes, published {size:,}"
+    elif (found := hash_file(file)) == digest:
+        return True
+    else:
+        difference = f"SHA-256 {found[:12]}..., published {digest[:12]}..."
     warnings.warn(
         f"{file}: not the published {name} ({difference}); damaged, or from another training run",
         stacklevel=3,
