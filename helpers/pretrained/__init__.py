@@ -1,8 +1,8 @@
 """Trained captioners: this project's own on disk, and the published ResNet-152 captioner."""
 
-from helpers.pretrained.captioner import (
+from helpers.pretrained.captioner import Captioner
+from helpers.pretrained.folders import (
     DEFAULT,
-    Captioner,
     find_captioner,
     load_captioner,
     save_captioner,

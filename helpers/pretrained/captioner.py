@@ -1,47 +1,27 @@
-"""Trained captioners on disk: a folder with config.json, vocab.json and model.safetensors.
-
-Where the encoder was fine-tuned, encoder.safetensors has the layers that changed, and words.json
-and words.safetensors tell where it sees the words that it learned; where a
-classifier guides the captions' nouns, guide.safetensors has what was learned for that.
-"""
+"""A captioner: photographs to sentences."""
 
 import dataclasses
-from pathlib import Path
 
 import torch
 
 from helpers import decoding
-from helpers.captioner import CaptioningRNN
-from helpers.encoder import ImageEncoder, load_word_finder
 from helpers.features import encode_images
-from helpers.files import DataError, atomic_write, read_json, write_json
-from helpers.files.tensors import Unfilled, fill, read_tensors, write_tensors
 from helpers.images import pictures
-from helpers.pretrained.guidance import ObjectClassifier, ObjectGuide
-from helpers.pretrained.published import is_published, load_published
-from helpers.settings import PRETRAINED
-from helpers.vocabulary import Vocabulary
-
-DEFAULT = "flickr8k-attn"
-TUNED = "encoder.safetensors"  # the encoder's tuned layers, where it has some
-_TOGETHER = "config.json, vocab.json and the weights beside them are of different models"
-
-GUIDE = "guide.safetensors"  # a guide's detector of people, where there is a guide
 
 
 class Captioner:
-    """An image encoder and a captioning model that belong together: photographs to sentences.
+    """An image encoder and a captioning model that belong together.
 
     Inputs:
-        encoder: ImageEncoder
-        model: CaptioningRNN, trained on this encoder's features
+        encoder: ImageEncoder, or PublishedEncoder
+        model: CaptioningRNN trained on this encoder's features, or LSTMDecoder
         guide: ObjectGuide for the model's vocabulary, or None; it may be taken away later
         finder: WordFinder on the encoder's features, or None
     """
 
     def __init__(self, encoder, model, guide=None, finder=None):
-        self.encoder, self.model, self.guide = encoder.eval(), model.eval(), guide
-        self.finder = finder
+        self.encoder, self.model = encoder.eval(), model.eval()
+        self.guide, self.finder = guide, finder
 
     def caption(self, images, width=1, **options):
         """Describe pictures.
@@ -97,88 +77,3 @@ class Captioner:
         if not isinstance(images, torch.Tensor):
             images = encode_images(self.guide.classifier, images)
         return self.guide(self.model, images)
-
-
-def save_captioner(folder, model, encoder):
-    """Write what `load_captioner` reads.
-
-    Inputs:
-        folder: where to, made where missing
-        model: CaptioningRNN
-        encoder: ImageEncoder; its ImageNet weights are not written, only its settings and the
-            layers that were tuned
-    """
-    folder = Path(folder)
-    model.vocabulary.save(folder / "vocab.json")
-    fields = ("backbone", "weights", "pool", "image_size", "stride", "mirrored")
-    encoder_config = {name: getattr(encoder, name) for name in fields}
-    if encoder.tuned:
-        with atomic_write(folder / TUNED) as path:
-            path.write_bytes(Path(encoder.tuned).read_bytes())
-        encoder_config["tuned"] = TUNED
-        finder = load_word_finder(Path(encoder.tuned).parent)
-        if finder:
-            finder.save(folder)
-    write_json(folder / "config.json", {"model": model.sizes, "encoder": encoder_config})
-    write_tensors(folder / "model.safetensors", model.state_dict())
-
-
-def save_guide(folder, guide):
-    """Add a guide to what `save_captioner` wrote.
-
-    Inputs: folder: of the captioner; guide: ObjectGuide for its vocabulary
-    """
-    folder = Path(folder)
-    config = read_json(folder / "config.json")
-    write_tensors(folder / GUIDE, guide.people.state_dict())
-    config["guide"] = {"backbone": guide.classifier.backbone}
-    write_json(folder / "config.json", config)
-
-
-def find_captioner(name):
-    """Find the folder of a captioner: a name in pretrained/, or the path of a folder.
-
-    Raises: DataError if there is none
-    """
-    folder = PRETRAINED / name if (PRETRAINED / name).is_dir() else Path(name)
-    if (folder / "best").is_dir() and not (folder / "config.json").exists():
-        raise DataError(f"{folder}: is a training run; its captioner is {folder / 'best'}")
-    if not folder.is_dir():
-        shipped = ", ".join(sorted(path.name for path in PRETRAINED.iterdir() if path.is_dir()))
-        raise DataError(f"{name}: no such folder, and not one of the shipped models: {shipped}")
-    return folder
-
-
-def load_captioner(name=DEFAULT, device="cpu"):
-    """Load a captioner that this project ships, or one that `python -m helpers train` wrote.
-
-    Inputs:
-        name: the name of a folder in pretrained/, or the path of a folder
-        device: where to run it
-    Returns: Captioner, or PublishedCaptioner for a folder of the published checkpoints
-    Raises: DataError naming the file that is missing, broken or does not fit the others
-    """
-    folder = find_captioner(name)
-    if is_published(folder):
-        return load_published(folder, device)
-    config, weights = folder / "config.json", folder / "model.safetensors"
-    vocabulary = Vocabulary.load(folder / "vocab.json")
-    sizes = read_json(config)
-    try:
-        with Unfilled():  # a wrong size must not take all the memory
-            model = CaptioningRNN(vocabulary, **sizes["model"])
-        if "tuned" in sizes["encoder"]:
-            sizes["encoder"]["tuned"] = folder / TUNED
-        encoder = ImageEncoder(**sizes["encoder"])
-        guide = None
-        if "guide" in sizes:
-            guide = ObjectGuide(vocabulary, ObjectClassifier(**sizes["guide"]))
-    except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
-        raise DataError(f"{config}: not the configuration of a captioner ({error!r})") from error
-    fill(model, read_tensors(weights), weights, _TOGETHER)
-    if guide:
-        fill(guide.people, read_tensors(folder / GUIDE), folder / GUIDE, _TOGETHER)
-        guide = guide.to(device)
-    finder = load_word_finder(folder)
-    finder = finder.to(device) if finder else None
-    return Captioner(encoder.to(device), model.to(device), guide, finder)

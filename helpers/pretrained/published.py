@@ -11,13 +11,12 @@ from torch import nn
 from helpers import decoding
 from helpers.encoder.backbones import IMAGENET
 from helpers.encoder.image_encoder import fingerprint, keep_normalisation, normalise
-from helpers.features import encode_images
-from helpers.files import DataError, hash_file, read_json, write_json
-from helpers.files.tensors import Unfilled, fill, read_tensors, write_tensors
+from helpers.files import DataError, hash_file
+from helpers.files.tensors import Unfilled, fill, read_tensors
 from helpers.images import open_image, to_rgb
+from helpers.pretrained.captioner import Captioner
 from helpers.pretrained.legacy_vocabulary import read_legacy_vocabulary
 from helpers.pretrained.resnet_lstm import ConvNet, LSTMDecoder
-from helpers.vocabulary import Vocabulary
 
 # name: bytes, SHA-256
 FILES = {
@@ -29,8 +28,6 @@ FILES = {
     ),
     "vocab.pkl": (360_187, "dce4f8624dcef238adda5526bf066c9d21d98cbdd52d9b3878da35379680e03c"),
 }  # fmt: skip
-FORMAT = "ConvNet and LSTMDecoder"  # what config.json calls an export
-BATCH = 16  # pictures that are encoded at once; ResNet-152 takes 60 MB for each
 # Every sensible caption has some of these; a vocabulary in another order says them by accident.
 COMMON = {"a", "an", "the", "of", "on", "in", "with", "and", "is", "are", "to", "at", "next", "up"}
 
@@ -76,60 +73,8 @@ class PublishedEncoder(nn.Module):
         return fingerprint(self.backbone, self.network)
 
 
-class PublishedCaptioner:
-    """ConvNet and LSTMDecoder: photographs to sentences.
-
-    Inputs:
-        encoder: PublishedEncoder
-        model: LSTMDecoder with its vocabulary
-    """
-
-    guide = None  # never guided
-
-    def __init__(self, encoder, model):
-        self.encoder, self.model = encoder.eval(), model.eval()
-
-    def encode(self, images):
-        """Encode pictures.
-
-        Inputs: images: one picture or N, see `images.pictures`
-        Returns: features, (N, E)
-        Raises: as `images.pictures`
-        """
-        return encode_images(self.encoder, images, BATCH)
-
-    def sample_ids(self, images):
-        """Say 20 words for each picture, exactly as the published code does.
-
-        Inputs: images: as for `encode`
-        Returns: ids, int64 (N, 20): <START>, words, <END>, and what the decoder says after it
-        """
-        return self.model.sample_ids(self.encode(images))
-
-    def caption(self, images, width=1, **options):
-        """Describe pictures; <UNK> is never said. Inputs, Returns: as `Captioner.caption`."""
-        return [captions[0] for captions in self.captions(images, width, **options)]
-
-    def captions(self, images, width=5, **options):
-        """Describe pictures in several ways. Inputs, Returns: as `Captioner.captions`."""
-        return decoding.several(self.model, self.encode(images), width, **options)
-
-    def save(self, folder):
-        """Export to config.json, vocab.json and model.safetensors, which `load_published` reads.
-
-        Inputs: folder: where to, made where missing
-        """
-        folder, decoder = Path(folder), self.model
-        sizes = {"wordvec_dim": decoder.lstm.input_size, "hidden_dim": decoder.lstm.hidden_size}
-        decoder.vocabulary.save(folder / "vocab.json")
-        parts = {"encoder": self.encoder.network, "decoder": decoder}
-        state = {f"{n}.{k}": v for n, part in parts.items() for k, v in part.state_dict().items()}
-        write_tensors(folder / "model.safetensors", state)
-        write_json(folder / "config.json", {"format": FORMAT, **sizes})
-
-
 def load_published(folder, device="cpu"):
-    """Load the published captioner from its three files, or from what `save` exported.
+    """Load the published captioner from its three files.
 
     The files are encoder-5-3000.pkl, decoder-5-3000.pkl and vocab.pkl, or others of this kind
     (encoder*, decoder*; .pkl or .ckpt). Sizes and SHA-256 are compared with the published ones;
@@ -139,20 +84,15 @@ def load_published(folder, device="cpu"):
     Inputs:
         folder: where the files lie
         device: where to run the captioner
-    Returns: PublishedCaptioner
+    Returns: Captioner of a PublishedEncoder and an LSTMDecoder
     Raises: DataError naming the file that is missing, broken, hostile or of another model
     """
-    folder = Path(folder)
-    if (folder / "model.safetensors").exists():
-        (encoder, decoder, vocabulary), verified = _read_export(folder), False
-    else:
-        files = [_find(folder, name) for name in FILES]
-        matches = [_is_published(*pair) for pair in zip(files, FILES, strict=True)]
-        verified = all(matches)
-        vocabulary = read_legacy_vocabulary(files[2])
-        encoder, decoder = ((file, read_tensors(file)) for file in files[:2])
+    files = [_find(Path(folder), name) for name in FILES]
+    matches = [_is_published(*pair) for pair in zip(files, FILES, strict=True)]
+    vocabulary = read_legacy_vocabulary(files[2])
+    encoder, decoder = ((file, read_tensors(file)) for file in files[:2])
     captioner = _assemble(encoder, decoder, vocabulary)
-    if not verified and not _speaks(captioner):
+    if not all(matches) and not _speaks(captioner):
         warnings.warn(
             f"{folder}: the captions look like gibberish; vocabulary, decoder and encoder are "
             "probably not of the same training run",
@@ -161,15 +101,6 @@ def load_published(folder, device="cpu"):
     captioner.encoder.to(device)
     captioner.model.to(device)
     return captioner
-
-
-def is_published(folder):
-    """Tell whether a folder holds what `load_published` reads."""
-    config = Path(folder) / "config.json"
-    if config.exists():
-        content = read_json(config)
-        return isinstance(content, dict) and content.get("format") == FORMAT
-    return (Path(folder) / "vocab.pkl").exists()
 
 
 def _find(folder, name):
@@ -203,27 +134,11 @@ def _is_published(file, name):
     return False
 
 
-def _read_export(folder):
-    """Read what `save` wrote. Returns: (file, state) of encoder and decoder, the vocabulary."""
-    file = folder / "model.safetensors"
-    if not is_published(folder):
-        raise DataError(f"{folder / 'config.json'}: not an export of the published captioner")
-    state = read_tensors(file, "export it again")
-    parts = {"encoder": {}, "decoder": {}}
-    for key, tensor in state.items():
-        part, _, name = key.partition(".")
-        parts.setdefault(part, {})[name] = tensor
-    if len(parts) != 2:
-        raise DataError(f"{file}: holds more than an encoder and a decoder; export it again")
-    encoder, decoder = ((file, part) for part in parts.values())
-    return encoder, decoder, Vocabulary.load(folder / "vocab.json")
-
-
 def _assemble(encoder, decoder, vocabulary):
     """Build the captioner of the sizes that its weights have.
 
     Inputs: encoder, decoder: (file, state dict) each; vocabulary: Vocabulary
-    Returns: PublishedCaptioner
+    Returns: Captioner
     """
     (encoder_file, encoder_state), (decoder_file, decoder_state) = encoder, decoder
     try:
@@ -244,7 +159,7 @@ def _assemble(encoder, decoder, vocabulary):
         network, model = ConvNet(E), LSTMDecoder(V, E, H, vocabulary)
     network = fill(network, encoder_state, encoder_file)
     model = fill(model, decoder_state, decoder_file)
-    return PublishedCaptioner(PublishedEncoder(network), model)
+    return Captioner(PublishedEncoder(network), model)
 
 
 def _speaks(captioner):
