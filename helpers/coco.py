@@ -21,16 +21,13 @@ SPLITS = ("train", "val", "test", "restval", "train+restval")
 class CaptionedImages:
     """N images, each with its captions.
 
-    Attributes:
-        name: str, the kind of data set ("flickr8k", "coco2017", "scenes", ...)
-        split: "train", "val", "test" or "restval"
-        ids: list of N int or str, as the data set numbers its images
-        files: list of N str, where each image lies inside the folder or archive, or its address
-        vocabulary: the Vocabulary that came with the captions, or None where none did
-        captions: list of N lists of at least one str
-        missing: list of str, the images that were left out since their file is not there
-        uncaptioned: list of str, the images that were left out since nobody described them
-        blank: how many captions were left out since they hold no text
+    name: the kind of data set ("flickr8k", "coco2017", "scenes", ...); split: "train", ...
+    ids: N int or str, as the data set numbers its images
+    files: N str, where each image lies inside the folder or archive, or its address
+    captions: N lists of at least one str
+    vocabulary: the Vocabulary that came with the captions, or None where none did
+    missing, uncaptioned: images left out since their file is not there, or nobody described them
+    blank: how many captions were left out since they hold no text
     """
 
     def __init__(
@@ -41,12 +38,11 @@ class CaptionedImages:
         """Keep the records that have both a file and captions, and note the others.
 
         Inputs:
-            name, split: as the attributes
             records: iterable of `formats.Record`
-            pictures: what opens them, an object with `image`, `label` and `fingerprint` (Archive)
+            pictures: what opens them, an object with `image` and `fingerprint`, such as an Archive
             instances: `formats.Instances`, or None where no objects are known
-            vocabulary: as the attribute
             features: object whose `rows`, (I, C), are the features of image id 0, 1, ...; or None
+            name, split, vocabulary: as the attributes
         """
         self.name, self.split = name, split
         self.ids: list[int | str] = []
@@ -102,34 +98,19 @@ class CaptionedImages:
 
     @functools.cached_property
     def features(self) -> np.ndarray | None:
-        """Give the features that the data set has of its images, as CS231n's, read on first use.
-
-        Float32 array (N, C); None where there are none, as nearly everywhere.
-        """
+        """Return the data set's own features, as CS231n has some, float32 (N, C), or None."""
         return None if self._features is None else self._features.rows[self.ids]
 
     def image(self, i: int) -> Image.Image:
-        """Open image `i`.
-
-        Inputs:
-            i: int in [0, N)
-        Returns: PIL image, RGB
-        Raises: DataError (ImageError when it is the image itself, or when the data set has
-            features but no images) naming the file
-        """
+        """Open image `i` as RGB. Raises: DataError naming the file; ImageError if it is broken."""
         return self._pictures.image(self.files[i])
 
     def fingerprint(self, i: int) -> str:
-        """Give a short string that is another one as soon as the file of image `i` changed."""
+        """Return a short string that changes as soon as the file of image `i` does."""
         return self._pictures.fingerprint(self.files[i])
 
     def subset(self, choice: int | Iterable[int]) -> "CaptionedImages":
-        """Give some of the images as a data set of its own.
-
-        Inputs:
-            choice: how many of the first images to take, or the indices to take, in their order
-        Returns: CaptionedImages
-        """
+        """Take the first so many images, or those of some indices, as a data set of its own."""
         if not isinstance(choice, Iterable):
             choice = range(min(choice, len(self)))
         part = CaptionedImages(
@@ -154,11 +135,9 @@ def load_captions(
             coco.pt; nothing is unpacked. Or a list of several of these
         split: "train", "val" (also "dev"), "test" or "restval"
         format: a key of `formats.FORMATS`, to say what it is; None to look
-        strict: refuse a data set with missing image files, images without captions or blank
-            captions, instead of leaving those out and counting them
+        strict: refuse incomplete data, instead of leaving out and counting what is missing
         aside: how many pictures to take out of the training split, and to give as "val", where a
             data set has no such split
-    Returns: CaptionedImages
     Raises: ValueError for a split or a format that there is not; DataError naming the file and
         the remedy
     """
@@ -194,13 +173,9 @@ def load_captions(
 
 
 def find_data(source: str | os.PathLike, format: str | None = None) -> tuple[Archive, str]:
-    """Find the files of a data set, and out what they are.
+    """Find the files of a data set, and out what they are; source, format: as `load_captions`.
 
-    Inputs:
-        source, format: as for `load_captions`
-    Returns a tuple of:
-        archive: Archive
-        kind: a key of `formats.FORMATS`
+    Returns: Archive, and a key of `formats.FORMATS`
     Raises: ValueError for a format that there is not; DataError when there is no data set there
     """
     if format is not None and format not in FORMATS:
@@ -210,12 +185,8 @@ def find_data(source: str | os.PathLike, format: str | None = None) -> tuple[Arc
 
 
 def read_split(archive: Archive, kind: str, split: str) -> CaptionedImages:
-    """Read a split, whatever is missing of it.
+    """Read a split that `FORMATS[kind].splits(archive)` lists, whatever is missing of it.
 
-    Inputs:
-        archive, kind: what `find_data` gave
-        split: one that `FORMATS[kind].splits(archive)` lists
-    Returns: CaptionedImages, perhaps none
     Raises: DataError naming the file and the remedy
     """
     content = FORMATS[kind].read(archive, split)

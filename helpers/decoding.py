@@ -192,11 +192,7 @@ def several(
 def best(model, features, width=1, **options):
     """Caption images as well as a model can: greedily, or with the best of a beam.
 
-    Inputs:
-        model: CaptioningRNN, in evaluation mode
-        features: of N images, as the model takes them: (N, C), or (N, P, C)
-        width: of the beam; 1 is greedy
-        options: others of `several`
+    Inputs: model, features: as for `greedy`; width: of the beam; options: others of `several`
     Returns: list of N `Caption`s
     Raises: as `several`
     """
@@ -207,9 +203,7 @@ def best(model, features, width=1, **options):
 def replay(model, features, ids):
     """Recompute what a model thought while it said a caption.
 
-    Inputs:
-        model: CaptioningRNN, in evaluation mode
-        features: of one image, with a leading dimension of 1
+    Inputs: model: as for `greedy`; features: of one image, with a leading dimension of 1;
         ids: the caption's ids, T of them, without <START>
     Returns: log-probabilities of every word at every step, (T, V); the caption's own
         log-probability is the sum of entries [t, ids[t]]

@@ -35,9 +35,8 @@ class CaptionExamples(torch.utils.data.Dataset):
         return len(self.ids)
 
     def batch(self, indices):
-        """Say what a batch is made of.
+        """Say what a batch of the examples `indices`, (N,), is made of.
 
-        Inputs: indices: of the batch's examples, (N,)
         Returns: rows of I images, (I,), and caption ids (N, T) padded; K = N / I captions in a row
             belong to one image
         """

@@ -93,15 +93,11 @@ def cache_key(data, encoder, rows=None):
 
 
 def encode_images(encoder, images, batch_size=4):
-    """Encode pictures.
+    """Encode pictures, a few at a time: on a CPU as fast as many, in less memory.
 
-    Each is opened, scaled to the encoder's size and let go before the next one. Few at a time are
-    encoded: on a CPU they are as fast as many, and take less memory.
+    Each is opened, scaled to the encoder's size and let go before the next one.
 
-    Inputs:
-        encoder: ImageEncoder
-        images: one picture or N, see `images.pictures`
-        batch_size: how many at a time
+    Inputs: images: one picture or N, see `images.pictures`; batch_size: how many at a time
     Returns: features as a float32 tensor, (N, P, C) or (N, C)
     Raises: as `images.pictures`
     """
@@ -117,9 +113,8 @@ def read_rows(features, rows):
     Rows of a file are read in their order on disk, and past the memory map: pages that are touched
     through the map would count as this process's memory, up to the whole file.
 
-    Inputs:
-        features: array, or memory map as `encode_features` returns it, (I, ...)
-        rows: integer array (N,), in any order, repetitions allowed
+    Inputs: features: array, or memory map as `encode_features` returns it, (I, ...);
+        rows: integers (N,), in any order, repetitions allowed
     Returns: float32 array (N, ...)
     Raises: DataError if the file was cut off meanwhile.
     """

@@ -32,11 +32,9 @@ class Pointed:
 
 
 def cell_centres(positions, size):
-    """Return where the cells of a square grid have their centres.
+    """Return where the P cells of a square grid, row by row from the top left, have their centres.
 
-    Inputs:
-        positions: number of cells P, a square number; they count row by row from the top left
-        size: side of the picture, in pixels
+    Inputs: positions: P, a square number; size: side of the picture, in pixels
     Returns: x and y in pixels, (P, 2)
     Raises: ValueError if P is no square number.
     """
@@ -51,10 +49,8 @@ def cell_centres(positions, size):
 def boxes_in_square(things, image_size, size):
     """Put boxes of a picture into the square that an encoder sees of it, cut off at its sides.
 
-    Inputs:
-        things: list of (category, x, y, width, height), in pixels of the picture
-        image_size: width and height of the picture
-        size: side of the square, in pixels: the picture's central square, scaled
+    Inputs: things: list of (category, x, y, width, height), in pixels of the picture;
+        image_size: its width and height; size: side of its central square, once scaled, in pixels
     Returns: list of the same form, without what lies outside
     """
     width, height = image_size
@@ -70,12 +66,10 @@ def boxes_in_square(things, image_size, size):
 
 
 def cells_in_boxes(positions, boxes, size):
-    """Tell which cells have their centre in at least one box.
+    """Tell which cells have their centre in at least one box, bool (P,).
 
-    Inputs:
-        positions, size: as for `cell_centres`
-        boxes: list of (x, y, width, height) in pixels; x and y are the top left corner
-    Returns: bool (P,)
+    Inputs: positions, size: as for `cell_centres`; boxes: list of (x, y, width, height) in pixels,
+        from the top left corner
     """
     x, y = cell_centres(positions, size).T
     inside = np.zeros(positions, dtype=bool)
@@ -137,12 +131,9 @@ def _most_attended(caption, steps):
 
 
 def pointing_scores(points):
-    """Average over words.
+    """Average over words: dict from "map of the word", "map of another word", "chance" to shares.
 
-    Inputs: points: list of `Pointed`, not empty
-    Returns: dict from "map of the word", "map of another word" and "chance" to the share of
-        hits, in [0, 1]
-    Raises: ValueError if there is nothing to average.
+    Raises: ValueError if there is no `Pointed` to average.
     """
     if not points:
         raise ValueError("no word names an object of its picture: nothing to score")
@@ -153,9 +144,8 @@ def pointing_scores(points):
 
 
 def by_category(points):
-    """Average over the words that name the same kind of thing.
+    """Average `Pointed` over the words that name the same kind of thing.
 
-    Inputs: points: list of `Pointed`
     Returns: dict from a category to the share of hits, chance, and how many words there are
     """
     groups = {}
@@ -165,20 +155,17 @@ def by_category(points):
 
 
 def entropy(alpha):
-    """Measure how spread maps are: -sum_p alpha_p log alpha_p.
+    """Measure how spread maps (..., P) are, in nats (...): -sum_p alpha_p log alpha_p.
 
-    Inputs: alpha: attention weights, (..., P)
-    Returns: entropy in nats, (...); 0 where one position has all the weight, log P where all
-        have the same
+    0 where one position has all the weight, log P where all have the same.
     """
     alpha = np.asarray(alpha, dtype=np.float64)
     return -np.sum(alpha * np.log(np.where(alpha > 0, alpha, 1)), axis=-1)
 
 
 def entropy_over_time(captions):
-    """Average the entropy of maps over the captions that are long enough, step by step.
+    """Average the entropy of captions' maps over those that are long enough, step by step.
 
-    Inputs: captions: list of `decoding.Caption` with maps
     Returns: means in nats (T,), and how many captions each is made of, (T,)
     """
     longest = max(len(caption.alpha) for caption in captions)

@@ -25,17 +25,14 @@ class ImageError(DataError):
 
 
 def open_image(file: str | os.PathLike | IO[bytes], name: str | None = None) -> Image.Image:
-    """Open a picture and give it as RGB, whatever kind of picture it is.
+    """Open a picture as RGB, 8 bits per channel, whatever kind of picture it is.
 
     EXIF rotation is applied, of an animation the first frame is taken, transparency is laid on
     white, and 16-bit greys are scaled to 8 bits (not clipped, as a plain conversion would).
 
-    Inputs:
-        file: path, or a binary file object at its start
-        name: what to call the picture in an error; by default its path
-    Returns: PIL image of mode "RGB", 8 bits per channel
+    Inputs: file: path, or binary file at its start; name: what errors call it, if not its path
     Raises: ImageError naming the file when it is missing, a folder, empty, cut off, too large
-    to be a photograph, or not an image; TypeError for what is neither path nor file
+        to be a photograph, or not an image; TypeError for what is neither path nor file
     """
     if not isinstance(file, str | os.PathLike):
         if hasattr(file, "read"):
@@ -82,9 +79,8 @@ def _decode(file: IO[bytes], name: str) -> Image.Image:
 def _load(file: IO[bytes]) -> Image.Image:
     """Decode the first frame of a picture; leave vector drawings undrawn.
 
-    Pillow's warnings are kept back: they are about details that a camera noted wrongly, and
-    about pictures of more than 89 megapixels, which telephones take nowadays. From 179 megapixels
-    on it refuses, and so do we.
+    Pillow's warnings are kept back: of details that a camera noted wrongly, and of more than 89
+    megapixels, which telephones have nowadays. From 179 megapixels on it refuses, and so do we.
     """
     if _is_heic(file):
         with contextlib.suppress(ImportError):
@@ -110,11 +106,8 @@ def _is_heic(file: IO[bytes]) -> bool:
 def to_rgb(image: Image.Image) -> Image.Image:
     """Convert a PIL image of any mode to upright 8-bit RGB, transparency laid on white.
 
-    Inputs:
-        image: PIL image
-    Returns: PIL image of mode "RGB"
     Raises: ValueError when the pixel values have no known scale (32 bits outside [0, 65535],
-    floating point outside [0, 1])
+        floating point outside [0, 1])
     """
     image = _upright(image)
     if image.mode in _WHITE:
@@ -149,7 +142,7 @@ def pictures(images: Any) -> Iterator[Image.Image]:
 
 
 def _picture(image: Any, name: str) -> Image.Image:
-    """Open one of the pictures that `pictures` takes; `name` is what to call it in an error."""
+    """Open one of the pictures that `pictures` takes; `name` is what errors call it."""
     if isinstance(image, (str, os.PathLike)):
         return open_image(image)
     try:

@@ -21,9 +21,7 @@ References = Sequence[Sequence[str]]
 def bleu(references: References, candidates: Sequence[str]) -> dict[str, float]:
     """Corpus BLEU-1 to BLEU-4: clipped n-gram precision times the brevity penalty.
 
-    Inputs:
-        references: for each image a list of captions (text)
-        candidates: one caption (text) for each image
+    Inputs: references: for each image a list of captions (text); candidates: one for each image
     Returns: dict from "BLEU-1" ... "BLEU-4" to a score in [0, 1]
     Raises: ValueError if the numbers of images differ, or one has no words of reference; TypeError
         for a candidate that is no text
@@ -49,12 +47,10 @@ def bleu(references: References, candidates: Sequence[str]) -> dict[str, float]:
 
 
 def score_captions(references: References, candidates: Sequence[str]) -> dict[str, float]:
-    """BLEU-1 to BLEU-4, ROUGE-L and CIDEr-D.
+    """BLEU-1 to BLEU-4 and ROUGE-L, in [0, 1], and CIDEr-D, in [0, 10]; inputs as for `bleu`.
 
     CIDEr-D weighs words by how few images have them: it is left out where all images have the same.
 
-    Inputs: as for `bleu`
-    Returns: dict from metric to score: BLEU and ROUGE-L in [0, 1], CIDEr-D in [0, 10]
     Raises: as for `bleu`
     """
     from pycocoevalcap.cider.cider import Cider
@@ -71,11 +67,10 @@ def score_captions(references: References, candidates: Sequence[str]) -> dict[st
 def java_scores(
     references: References, candidates: Sequence[str]
 ) -> tuple[dict[str, float], dict[str, str]]:
-    """METEOR and SPICE, where the Java programs that compute them can run.
+    """METEOR and SPICE, where the Java programs that compute them can run; inputs as for `bleu`.
 
     Nothing is downloaded: SPICE is computed only where its language models are installed.
 
-    Inputs: as for `bleu`
     Returns: scores: dict from metric to score in [0, 1]; absent: dict from each of the other
         metrics to the reason why it was not computed
     Raises: as for `bleu`

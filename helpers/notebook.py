@@ -36,9 +36,7 @@ _PRE = "font: 13px/1.4 var(--jp-code-font-family, monospace); white-space: pre; 
 def show_source(*functions, folded=True):
     """Show functions of `helpers`: the docstring as text, then the code alone, highlighted.
 
-    Inputs:
-        functions: functions or classes
-        folded: as solutions, each behind its name, for the reader to open
+    Inputs: functions: functions or classes; folded: as solutions, each behind its name
     Returns: IPython HTML, for the end of a cell
     """
     return HTML(f"<style>{_STYLE}</style>" + "".join(_source(f, folded) for f in functions))
@@ -112,7 +110,6 @@ def upload_button(describe):
     Works in JupyterLab and in Colab. A file that is no picture is answered with the reason.
 
     Inputs: describe: function of a PIL image, RGB, that shows or returns what it makes of it
-    Returns: ipywidgets box, for the end of a cell
     """
     button = widgets.FileUpload(accept="image/*", multiple=True, description="Photograph")
     shown = widgets.Output()

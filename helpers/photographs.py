@@ -33,12 +33,7 @@ CREDITS = {
 
 
 def photograph_path(name: str) -> Path:
-    """Return where a photograph lies.
-
-    Inputs: name: a key of `CREDITS`
-    Returns: Path
-    Raises: ValueError for another name
-    """
+    """Return where a photograph lies. Raises: ValueError for what is no key of `CREDITS`."""
     folders = [DATA / "photographs"]
     for package, inside in (("skimage", "data"), ("matplotlib", "mpl-data/sample_data")):
         found = find_spec(package)
@@ -51,9 +46,5 @@ def photograph_path(name: str) -> Path:
 
 
 def load_photographs(*names: str) -> dict[str, Image.Image]:
-    """Open photographs.
-
-    Inputs: names: keys of `CREDITS`; all of them if there are none
-    Returns: dict from name to PIL image, RGB
-    """
+    """Open photographs: dict from name to PIL image, RGB; all of `CREDITS` if none are named."""
     return {name: open_image(photograph_path(name)) for name in names or CREDITS}

@@ -45,19 +45,15 @@ def _tokenize_chunk(chunk: str) -> tuple[str, ...]:
 
 
 def tokenize(text: str) -> list[str]:
-    """Split a caption into lower-case words, as NLTK's word tokeniser does.
+    """Split a caption into lower-case words, as NLTK's word tokeniser (Penn Treebank) does.
 
     Punctuation is left out: a token without a letter or digit is dropped. Typographic quotes and
     composed letters are brought to one form first. Scripts without spaces, such as Chinese, come
-    letter by letter. The text is tokenised piece by piece between
-    spaces, so that no sentence splitter (a data download) is needed to see the full stop inside
-    "A dog runs. It jumps.", and so that a frequent word is tokenised once. <UNK> stays as it is.
+    letter by letter. Pieces between spaces are tokenised one by one, so that no sentence splitter
+    (a data download) is needed to see the full stop inside "A dog runs. It jumps.", and so that a
+    frequent word is tokenised once. <UNK> stays as it is.
 
-    Inputs:
-        text: str
-    Returns: list of str
     Raises: TypeError for what is not a str
-    Source: Penn Treebank tokenisation in `nltk.tokenize.NLTKWordTokenizer`
     """
     if not isinstance(text, str):
         raise TypeError(f"text: expected a str, got {type(text).__name__}")
@@ -70,10 +66,8 @@ class Vocabulary:
     """Map V words to the ids 0..V-1 and back; ids 0..3 are <NULL>, <START>, <END>, <UNK>."""
 
     def __init__(self, words: Iterable[str]) -> None:
-        """Take the words in the order of their ids, from id 4 on.
+        """Take distinct words without spaces in the order of their ids, from id 4 on.
 
-        Inputs:
-            words: iterable of distinct str without spaces; none of the four special words
         Raises: TypeError or ValueError naming the word that cannot stand in a vocabulary
         """
         self.idx_to_word = [*SPECIAL_WORDS, *words]
@@ -90,10 +84,7 @@ class Vocabulary:
     def build(cls, captions: Iterable[str], min_count: int = 1) -> "Vocabulary":
         """Collect the words of some captions, frequent ones first, equals alphabetically.
 
-        Inputs:
-            captions: iterable of str
-            min_count: a word seen less often than this is left out, and encodes to <UNK>
-        Returns: a Vocabulary
+        Inputs: captions: iterable of str; min_count: rarer words are left out, and encode to <UNK>
         Raises: TypeError for a str in place of captions; ValueError for a count below 1
         """
         if isinstance(captions, str):
@@ -115,13 +106,9 @@ class Vocabulary:
         return f"Vocabulary of {len(self):,} words"
 
     def encode(self, text: str, max_length: int | None = None) -> list[int]:
-        """Turn a caption into ids; a word that the vocabulary does not hold becomes <UNK>.
+        """Turn a caption into ids: START, one id per word, <UNK> for an unknown one, END.
 
-        Inputs:
-            text: str
-            max_length: the most ids to give, <START> and <END> included; the words that do not
-                fit are left out, <END> stays
-        Returns: list of int in [0, V): START, one id per word, END
+        Inputs: max_length: the most ids to return; words that do not fit are left out, <END> stays
         Raises: ValueError for a length below 2
         """
         if max_length is not None and max_length < 2:
@@ -132,11 +119,8 @@ class Vocabulary:
         return [START, *ids, END]
 
     def words(self, ids: Iterable) -> list[str]:
-        """Give the words of a caption up to <END>, without <NULL> and <START>.
+        """Return the words of ids (T,) up to <END>, without <NULL> and <START>.
 
-        Inputs:
-            ids: sequence, array or tensor (T,) of integers in [0, V)
-        Returns: list of str
         Raises: ValueError for an id outside the vocabulary
         """
         words = []
@@ -150,13 +134,10 @@ class Vocabulary:
         return words
 
     def decode(self, ids: Iterable) -> str:
-        """Turn ids into text: the words of `words(ids)`, with "'s", "n't" and such joined on.
+        """Turn ids (T,) into text: the words of `words(ids)`, with "'s", "n't" and such joined on.
 
-        Letters of scripts without spaces are joined too.
-
-        Inputs:
-            ids: sequence, array or tensor (T,) of integers in [0, V)
-        Returns: str; text from captions as people write them tokenises to the same words again
+        Letters of scripts without spaces are joined too. Text from captions as people write them
+        tokenises to the same words again.
         """
         return _GAPS.sub("", _ENDINGS.sub(r"\1", " ".join(self.words(ids))))
 
@@ -168,9 +149,6 @@ class Vocabulary:
     def load(cls, path: str | os.PathLike) -> "Vocabulary":
         """Read what `save` wrote.
 
-        Inputs:
-            path: the JSON file
-        Returns: a Vocabulary
         Raises: DataError naming the file when it is missing or holds no vocabulary
         """
         content = read_json(path)
@@ -187,12 +165,7 @@ class Vocabulary:
 
 
 def pad_captions(captions: Sequence[Sequence[int]]) -> np.ndarray:
-    """Lay encoded captions of unequal length into one array, filled up with <NULL>.
-
-    Inputs:
-        captions: list of N lists of int
-    Returns: int64 array (N, T), T the length of the longest caption
-    """
+    """Lay N lists of ids into one int64 array (N, T), the shorter ones filled up with <NULL>."""
     length = max(map(len, captions), default=0)
     padded = np.full((len(captions), length), NULL, dtype=np.int64)  # (N, T)
     for row, caption in zip(padded, captions, strict=True):

@@ -79,7 +79,6 @@ def _torchvision(name, weights):
 def _fetch(weights):
     """Read torchvision's weights from torch.hub's cache, downloaded first where they are not.
 
-    Inputs: weights: member of a torchvision.models.WeightsEnum
     Returns: the file in the cache, its state dict
     Raises: DataError that says how to get the file to a machine without a connection
     """

@@ -52,10 +52,8 @@ class WordFinder(nn.Module):
 
 
 def load_word_finder(folder):
-    """Read what `WordFinder.save` wrote.
+    """Read what `WordFinder.save` wrote into a folder (pathlib.Path); None where it has none.
 
-    Inputs: folder: pathlib.Path
-    Returns: WordFinder; None where the folder has none
     Raises: DataError naming the file that is damaged or does not fit the other
     """
     if not (folder / TENSORS).exists():

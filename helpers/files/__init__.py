@@ -23,12 +23,9 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
 
     The temporary file lies in the same folder (so that the final rename cannot cross a disk),
     and keeps the suffix of `path` (so that writers which look at it choose the right format).
-    Whatever goes wrong in the block, `path` keeps what it held before.
+    Whatever goes wrong in the block, `path` keeps what it held before. Its folder is made where
+    there is none, and a symbolic link is followed.
 
-    Inputs:
-        path: where the file shall stand; its folder is made where there is none, and a symbolic
-            link is followed
-    Returns: a context manager that gives a `pathlib.Path` to an empty file
     Raises: OSError when the disk is full or the folder cannot be written; DataError where a folder
         or a device is in the way
     """
@@ -51,9 +48,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
 def only_writer(path: str | os.PathLike, wait: bool = False) -> Iterator[IO[bytes]]:
     """Open a file that one process at a time writes to; the system lets go of it with the process.
 
-    Inputs:
-        path: made where it is missing; its folder must be there
-        wait: for another process to end, rather than to refuse
+    Inputs: path: made where it is missing; wait: for another process to end, rather than to refuse
     Returns: a context manager that gives the file, open for reading and writing at its start
     Raises: DataError naming the file that another process writes to
     """
@@ -74,9 +69,8 @@ def only_writer(path: str | os.PathLike, wait: bool = False) -> Iterator[IO[byte
 
 
 def check_writable(path: str | os.PathLike | None) -> None:
-    """Check early that a file or folder can be written that will be in the end.
+    """Check early that a file or folder can be written that need not be there yet; None passes.
 
-    Inputs: path: of what need not be there yet, nor its folders; None is not checked
     Raises: DataError naming the folder that cannot be written, or the file where a folder is meant
     """
     if path is None:
@@ -114,13 +108,9 @@ def write_json(path: str | os.PathLike, content: Any) -> None:
 
 
 def parse_json(content: bytes, name: str | os.PathLike) -> Any:
-    """Parse the bytes of a JSON file.
+    """Parse the bytes of a JSON file, UTF-8 with or without a byte order mark.
 
-    Inputs:
-        content: bytes, UTF-8 with or without a byte order mark
-        name: what to call the file in an error
-    Returns: the parsed value
-    Raises: DataError naming the file, with the line where the syntax breaks
+    Raises: DataError naming the file `name`, with the line where the syntax breaks
     """
     try:
         parsed = json.loads(content.decode("utf-8-sig"))
@@ -141,13 +131,7 @@ def parse_json(content: bytes, name: str | os.PathLike) -> Any:
 
 
 def read_json(path: str | os.PathLike) -> Any:
-    """Read a JSON file.
-
-    Inputs:
-        path: the file
-    Returns: the parsed value
-    Raises: DataError naming the file when it is missing, unreadable or not JSON
-    """
+    """Read a JSON file. Raises: DataError naming the file that cannot be read or is not JSON."""
     try:
         content = Path(path).read_bytes()
     except OSError as error:

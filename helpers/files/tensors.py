@@ -21,9 +21,7 @@ def read_tensors(path, remedy="fetch it again"):
     A training checkpoint that holds its weights under "state_dict" is read too, and so are weights
     that DataParallel named "module....".
 
-    Inputs:
-        path: the file
-        remedy: what to do about a file that cannot be used, for the error
+    Inputs: remedy: what to do about a file that cannot be used, for the error
     Returns: dict from names to tensors of any shape, on the CPU
     Raises: DataError naming the file when it is missing, cut off, or holds anything but tensors
     """
@@ -47,10 +45,7 @@ def read_tensors(path, remedy="fetch it again"):
 
 
 def write_tensors(path, tensors):
-    """Write named tensors as safetensors, whole or not at all.
-
-    Inputs: path: the file; tensors: dict from names to tensors of any shape
-    """
+    """Write named tensors of any shape as safetensors, whole or not at all."""
     with atomic_write(path) as temporary:
         cpu = {name: each.cpu().contiguous() for name, each in tensors.items()}
         temporary.write_bytes(save(cpu))
@@ -62,8 +57,7 @@ def fill(module, tensors, path, remedy="the files are of different models"):
     Inputs:
         module: nn.Module, which may be on the "meta" device
         tensors: dict from names to tensors; each name and shape must fit
-        path: the file that they come from, for the error
-        remedy: what to do about a file that does not fit, for the error
+        path, remedy: of the file that they come from, and what to do if it does not fit
     Returns: the module, on the CPU
     Raises: DataError naming the file that holds another network
     """

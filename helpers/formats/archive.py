@@ -29,16 +29,13 @@ class Archive:
     What lies unpacked in the folder comes before what a zip holds under the same name. Zips are
     opened once in each process, so an Archive may be used in worker processes, however started.
 
-    Attributes:
-        path: pathlib.Path, what it was made from
-        folders: set of str, the names of the folders that files lie in, in lower case
+    path: pathlib.Path, what it was made from
+    folders: set of str, the names of the folders that files lie in, in lower case
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
-        """Index the files below `path`.
+        """Index the files below `path`: a folder, a zip, or a whole data set in a file, .pt.
 
-        Inputs:
-            path: a folder or a zip archive; or a file that is a whole data set, which ends in .pt
         Raises: DataError naming the path when it is missing or neither, or a damaged zip
         """
         self.path = Path(path).expanduser()
@@ -145,10 +142,8 @@ class Archive:
         It is looked for at its exact path, then in each of `folders`, then anywhere, unless one
         of these folders is there. Folders of its name that are not there do not count.
 
-        Inputs:
-            name: file name, with folders or without
-            folders: where annotations of this kind have their pictures, in lower case
-            apart: folders whose pictures are other ones, in lower case
+        Inputs: name: file name, with folders or without; folders: where annotations of this kind
+            have their pictures, in lower case; apart: folders whose pictures are other ones
         Returns: the path inside, or None
         Raises: DataError when two files are as near
         """
@@ -188,13 +183,7 @@ class Archive:
         return str((self._zip_of[name] or self.path) / name)
 
     def read(self, name: str) -> bytes:
-        """Read a whole file.
-
-        Inputs:
-            name: its path inside
-        Returns: bytes
-        Raises: DataError naming the file when it is gone or damaged
-        """
+        """Read a whole file. Raises: DataError naming the file when it is gone or damaged."""
         try:
             packed = self._zip_of[name]
             if not packed:
@@ -210,11 +199,8 @@ class Archive:
             raise DataError(f"{self.label(name)}: {problem}") from error
 
     def open(self, name: str) -> IO[bytes]:
-        """Open a file for reading at any place; what a zip holds is read whole.
+        """Open a binary file for reading at any place; what a zip holds is read whole.
 
-        Inputs:
-            name: its path inside
-        Returns: binary file object, to be closed by the caller
         Raises: DataError naming the file when it is gone or damaged
         """
         if self._zip_of[name] is not None:
@@ -225,13 +211,7 @@ class Archive:
             raise DataError(f"{self.label(name)}: cannot be read ({error.strerror})") from error
 
     def image(self, name: str) -> Image.Image:
-        """Open a picture.
-
-        Inputs:
-            name: its path inside
-        Returns: PIL image, RGB
-        Raises: DataError (ImageError when it is the picture itself) naming the file
-        """
+        """Open a picture as RGB. Raises: DataError (ImageError if it is broken) naming the file."""
         return open_image(io.BytesIO(self.read(name)), self.label(name))
 
     def read_text(self, name: str) -> str:

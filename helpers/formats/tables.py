@@ -25,13 +25,10 @@ _LARGEST = 1 << 17  # characters of a line; no caption has as many
 
 
 def split_by_name(images: Iterable[str]) -> dict[str, list[str]]:
-    """Divide images into splits: an eighth val, an eighth test, but one of each where there are.
+    """Divide distinct names: an eighth to val, an eighth to test, one of each where there are.
 
     A hash of its name decides where an image goes, so that an alphabetical order, in which alike
     pictures often stand, does not.
-
-    Inputs: images: distinct names
-    Returns: dict from split to its images, in the order given
     """
     images = list(images)
     order = sorted(images, key=lambda name: hashlib.sha256(name.encode()).digest())
@@ -58,15 +55,9 @@ def token_file(archive: Archive, name: str) -> dict[str, list[str]]:
 def content(
     archive: Archive, captions: dict, images: Iterable[str], *folders: str, beside: str = ""
 ) -> Content:
-    """Make the content of a split.
+    """Make the content of a split, of a dict from image to captions.
 
-    Inputs:
-        archive
-        captions: dict from image to captions
-        images: of the split
-        folders: where pictures may lie
-        beside: path inside of the table, beside which they may lie too
-    Returns: Content
+    folders: where pictures may lie; beside: path of the table, beside which they may lie too
     """
     above, folders = beside.rpartition("/")[0], (*folders, *FOLDERS, "images")
     records = []
@@ -80,7 +71,6 @@ def content(
 def read_table(archive: Archive, name: str) -> tuple[dict, dict]:
     """Read a table of captions.
 
-    Inputs: archive; name: path inside
     Returns: dict from image to captions; dict from split to images, {} where no column tells
     Raises: DataError naming the file and the line that is no row
     """

@@ -1,8 +1,7 @@
 """Captioners on disk: a folder with config.json, vocab.json and model.safetensors.
 
-Where the encoder was fine-tuned, encoder.safetensors has the layers that changed, and words.json
-and words.safetensors tell where it sees the words that it learned; where a
-classifier guides the captions' nouns, guide.safetensors has what was learned for that.
+A fine-tuned encoder has its changed layers in encoder.safetensors, and in words.json and
+words.safetensors where it sees words; a guide has what it learned in guide.safetensors.
 """
 
 from pathlib import Path
@@ -24,13 +23,9 @@ _TOGETHER = "config.json, vocab.json and the weights beside them are of differen
 
 
 def save_captioner(folder, model, encoder):
-    """Write what `load_captioner` reads.
+    """Write what `load_captioner` reads: a CaptioningRNN, and the settings of its ImageEncoder.
 
-    Inputs:
-        folder: where to, made where missing
-        model: CaptioningRNN
-        encoder: ImageEncoder; its ImageNet weights are not written, only its settings and the
-            layers that were tuned
+    The encoder's ImageNet weights are not written, only layers that were tuned.
     """
     folder = Path(folder)
     model.vocabulary.save(folder / "vocab.json")
@@ -48,10 +43,7 @@ def save_captioner(folder, model, encoder):
 
 
 def save_guide(folder, guide):
-    """Add a guide to what `save_captioner` wrote.
-
-    Inputs: folder: of the captioner; guide: ObjectGuide for its vocabulary
-    """
+    """Add an ObjectGuide for its vocabulary to the captioner in a folder."""
     folder = Path(folder)
     config = read_json(folder / "config.json")
     write_tensors(folder / GUIDE, guide.people.state_dict())
@@ -76,9 +68,7 @@ def find_captioner(name):
 def load_captioner(name=DEFAULT, device="cpu"):
     """Load a captioner that this project ships, or one that `python -m helpers train` wrote.
 
-    Inputs:
-        name: the name of a folder in pretrained/, or the path of a folder
-        device: where to run it
+    Inputs: name: of a folder in pretrained/, or the path of a folder; device: where to run it
     Returns: Captioner, of the published checkpoints where the folder holds these
     Raises: DataError naming the file that is missing, broken or does not fit the others
     """

@@ -45,13 +45,10 @@ class _Reader(pickle._Unpickler):
 
 
 def read_legacy_vocabulary(path):
-    """Read vocab.pkl, a pickle of `Vocabulary` with word2idx, idx2word and idx.
+    """Read vocab.pkl, a pickle of `Vocabulary` with word2idx, idx2word and idx, of Python 2 or 3.
 
     Its ids 0 to 3 are <pad>, <start>, <end>, <unk>: the same as ours under other names.
 
-    Inputs:
-        path: the file, written by Python 2 or 3
-    Returns: Vocabulary of the same words with the same ids
     Raises: DataError naming the file when it is missing, asks for anything but `Vocabulary`, or
         holds something else than a vocabulary
     """

@@ -35,9 +35,7 @@ COMMON = {"a", "an", "the", "of", "on", "in", "with", "and", "is", "are", "to", 
 def load_image(image, size=224):
     """Squeeze a picture into a square, whatever its shape: so the published model was trained.
 
-    Inputs:
-        image: PIL image of any mode (grey, RGBA, ...), or the path of one
-        size: side of the square in pixels
+    Inputs: image: PIL image of any mode, or a path; size: side of the square in pixels
     Returns: uint8 tensor, (3, size, size), RGB
     Raises: ImageError for a file that is not a picture
     """
@@ -48,10 +46,7 @@ def load_image(image, size=224):
 
 
 class PublishedEncoder(nn.Module):
-    """ConvNet as an `ImageEncoder`: takes pictures as they are and normalises inside.
-
-    Inputs: network: ConvNet
-    """
+    """A ConvNet as an `ImageEncoder`: takes pictures as they are and normalises inside."""
 
     backbone, pool, image_size = "convnet", True, 224
 
@@ -81,9 +76,6 @@ def load_published(folder, device="cpu"):
     where they differ, a warning says so, and a second one if the captions look like gibberish:
     words in the wrong order fit the decoder as well as those in the right one.
 
-    Inputs:
-        folder: where the files lie
-        device: where to run the captioner
     Returns: Captioner of a PublishedEncoder and an LSTMDecoder
     Raises: DataError naming the file that is missing, broken, hostile or of another model
     """
@@ -135,11 +127,7 @@ def _is_published(file, name):
 
 
 def _assemble(encoder, decoder, vocabulary):
-    """Build the captioner of the sizes that its weights have.
-
-    Inputs: encoder, decoder: (file, state dict) each; vocabulary: Vocabulary
-    Returns: Captioner
-    """
+    """Build the captioner of the sizes that its weights have, each with the file they come from."""
     (encoder_file, encoder_state), (decoder_file, decoder_state) = encoder, decoder
     try:
         V, E = decoder_state["embed.weight"].shape
@@ -163,10 +151,9 @@ def _assemble(encoder, decoder, vocabulary):
 
 
 def _speaks(captioner):
-    """Tell whether a captioner's words are what captions are made of.
+    """Tell whether a captioner's words are what captions are made of: one in five a common one.
 
-    It is given features as its encoder makes them, distributed as its batch normalisation says; at
-    least one word in five must be a common one.
+    It is given features as its encoder makes them, distributed as its batch normalisation says.
     """
     bn = captioner.encoder.network.bn
     noise = torch.randn(16, len(bn.weight), generator=torch.Generator().manual_seed(0))

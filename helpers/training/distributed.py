@@ -108,11 +108,7 @@ def mean(value):
 
 
 def share(images, captions):
-    """Cut a batch between two images.
-
-    Inputs: images: I; captions: N; N / I in a row belong to an image
-    Returns: Share of this process
-    """
+    """Cut a batch of I images and N captions, N / I in a row to each, into this process's Share."""
     if processes() == 1:
         return Share(slice(None), slice(None), captions)
     first, last = (images * (dist.get_rank() + more) // processes() for more in (0, 1))
@@ -128,9 +124,7 @@ def distribute(model):
     """Make a model train together with its copies in the other processes.
 
     Its `nn.Dropout` modules become `SharedDropout`; dropout as a function would differ.
-
-    Inputs: model: nn.Module on this process's device
-    Returns: the function to call for the loss; the model itself for a process alone
+    Returns the function to call for the loss: the model itself for a process alone.
     """
     if processes() == 1:
         return model

@@ -21,10 +21,7 @@ STRIDE = 16  # what comes after the encoder's last layer of this stride is tuned
 
 
 class EncoderTail(nn.Module):
-    """The layers of an encoder that come after stride `STRIDE`; they learn.
-
-    Inputs: encoder: ImageEncoder of that stride, whose later layers these are
-    """
+    """The layers of an ImageEncoder of stride `STRIDE` that come after it; they learn."""
 
     def __init__(self, encoder):
         super().__init__()
@@ -35,11 +32,7 @@ class EncoderTail(nn.Module):
         self.requires_grad_(True)
 
     def forward(self, features):
-        """Go on where features of stride `STRIDE` end.
-
-        Inputs: features: (I, P, C)
-        Returns: features of the whole encoder, (I, P', C') with P' = P / 4
-        """
+        """Go on where features (I, P, C) of stride `STRIDE` end, to (I, P', C') with P' = P / 4."""
         side = isqrt(features.shape[1])
         grid = features.transpose(1, 2).unflatten(2, (side, side))  # (I, C, √P, √P)
         for block in self.blocks.values():
@@ -82,10 +75,7 @@ class WordPredictor(nn.Module):
 
     @torch.no_grad()
     def standardise(self, features):
-        """Learn the mean and the standard deviation of each channel, once.
-
-        Inputs: features: of some images, (I, P, C), float32
-        """
+        """Learn the mean and deviation of each channel, once, from features (I, P, C), float32."""
         positions = torch.cat([self.tail(part) for part in features.split(32)]).flatten(0, 1)
         self.mean.copy_(positions.mean(0))
         self.std.copy_(positions.std(0, correction=0).clamp(min=1e-2))
@@ -106,10 +96,9 @@ class WordPredictor(nn.Module):
         return binary_cross_entropy_with_logits(logits, shares, reduction="sum") / len(logits)
 
     def shares(self, captions, images):
-        """Tell in which share of an image's captions each word stands.
+        """Tell in which share of an image's captions each word stands, (I, W).
 
         Inputs: captions: ids, (N, T + 1); images: I, N / I captions in a row belong to each
-        Returns: float tensor, (I, W)
         """
         said = torch.zeros(len(captions), len(self.vocabulary), device=captions.device)
         said.scatter_(1, captions, 1.0)  # (N, V)
@@ -127,8 +116,7 @@ class WordPredictor(nn.Module):
     def predict(self, features):
         """Predict words: each position has a score for each, and a good one is enough.
 
-        Inputs: grids, (I, P, C)
-        Returns: log-odds of each word, (I, W): the logarithm of the mean of exp(score)
+        Inputs: grids, (I, P, C). Returns: log-odds (I, W): the logarithm of the mean of exp(score)
         """
         positions = (self.tail(features) - self.mean) / self.std  # (I, P', C')
         kept = self.dropout(torch.ones_like(positions[:, :1]))  # the same channels everywhere
@@ -138,9 +126,8 @@ class WordPredictor(nn.Module):
 
 @torch.no_grad()
 def word_scores(model, examples, batch_size=256):
-    """Score a `WordPredictor` on images that it did not learn from.
+    """Score a `WordPredictor` on `CaptionExamples` that it did not learn from.
 
-    Inputs: model: WordPredictor; examples: CaptionExamples; batch_size: captions per batch
     Returns: dict: "validation loss" in nats per image; "mAP", see `mean_average_precision`
     """
     model.eval()
@@ -157,10 +144,10 @@ def word_scores(model, examples, batch_size=256):
 
 
 def mean_average_precision(logits, present):
-    """Tell how well pictures are ranked by each word, over words that some picture has.
+    """Tell how well pictures are ranked by each word that some picture has.
 
     Inputs: logits: (I, W); present: bool, (I, W)
-    Returns: mean over words of the average precision, in [0, 1]; 0 where no picture has a word
+    Returns: mean of the words' average precision, in [0, 1]; 0 where no picture has a word
     """
     if not present.any():
         return 0.0
