@@ -20,10 +20,7 @@ HEAVY = ("train", "finetune", "guide", "evaluate")  # commands that encode many 
 
 
 def main(arguments=None):
-    """Run a command.
-
-    Returns: the exit code: 0, or 2 after a message for a user's mistake
-    """
+    """Run a command. Returns: the exit code: 0, or 2 after a message for a user's mistake."""
     options = _parser().parse_args(arguments)
     try:
         for name, value in vars(options).items():

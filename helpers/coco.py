@@ -45,12 +45,8 @@ class CaptionedImages:
             name, split, vocabulary: as the attributes
         """
         self.name, self.split = name, split
-        self.ids: list[int | str] = []
-        self.files: list[str] = []
-        self.captions: list[list[str]] = []
-        self.missing: list[str] = []
-        self.uncaptioned: list[str] = []
-        self.blank = 0
+        self.ids, self.files, self.captions = [], [], []
+        self.missing, self.uncaptioned, self.blank = [], [], 0
         self.vocabulary = vocabulary
         self._pictures, self._instances, self._features = pictures, instances, features
         for record in records:
@@ -76,15 +72,12 @@ class CaptionedImages:
 
     def left_out(self) -> str:
         """Tell in words what was left out and why; "" when nothing was."""
-        parts = []
-        if self.missing:
-            parts.append(f"images without a file: {len(self.missing):,} (first {self.missing[0]})")
-        if self.uncaptioned:
-            first = self.uncaptioned[0]
-            parts.append(f"images without a caption: {len(self.uncaptioned):,} (first {first})")
-        if self.blank:
-            parts.append(f"captions without text: {self.blank:,}")
-        return ", ".join(parts)
+        parts = [
+            f"images without a {what}: {len(names):,} (first {names[0]})"
+            for what, names in (("file", self.missing), ("caption", self.uncaptioned))
+            if names
+        ]
+        return ", ".join(parts + [f"captions without text: {self.blank:,}"] * (self.blank > 0))
 
     @functools.cached_property
     def boxes(self) -> list[list[tuple]] | None:
@@ -113,15 +106,11 @@ class CaptionedImages:
         """Take the first so many images, or those of some indices, as a data set of its own."""
         if not isinstance(choice, Iterable):
             choice = range(min(choice, len(self)))
-        part = CaptionedImages(
-            self.name, self.split, [], self._pictures, self._instances, self.vocabulary,
+        records = [Record(self.ids[i], "", self.files[i], self.captions[i]) for i in choice]
+        return CaptionedImages(
+            self.name, self.split, records, self._pictures, self._instances, self.vocabulary,
             self._features,
         )  # fmt: skip
-        for i in choice:
-            part.ids.append(self.ids[i])
-            part.files.append(self.files[i])
-            part.captions.append(self.captions[i])
-        return part
 
 
 def load_captions(
@@ -163,11 +152,10 @@ def load_captions(
     if strict and data.left_out():
         raise DataError(f"{archive.path}: {data.left_out()}; complete the data, or drop 'strict'")
     if len(data) == 0:
-        problem = "it lists no image; add some, or choose another split"
-        if data.missing:
-            problem = f"{data.left_out()}; put the images or their zip beside"
-        elif data.left_out():
-            problem = f"{data.left_out()}; write captions for them"
+        remedy = "put the images or their zip beside" if data.missing else "write captions for them"
+        problem = f"{data.left_out()}; {remedy}"
+        if not data.left_out():
+            problem = "it lists no image; add some, or choose another split"
         raise DataError(f"{archive.path}: nothing to use in split '{split}': {problem}")
     return data
 
@@ -243,10 +231,8 @@ def _join(parts: list[CaptionedImages]) -> CaptionedImages:
     for number, part in enumerate(parts):
         joined.ids += [f"{number}/{image_id}" for image_id in part.ids]
         joined.files += [f"{number}/{file}" for file in part.files]
-        joined.captions += part.captions
-        joined.missing += part.missing
-        joined.uncaptioned += part.uncaptioned
-        joined.blank += part.blank
+        for name in ("captions", "missing", "uncaptioned", "blank"):
+            setattr(joined, name, getattr(joined, name) + getattr(part, name))
     return joined
 
 

@@ -47,22 +47,18 @@ def greedy(model, features, max_length=20):
         model: CaptioningRNN, in evaluation mode
         features: of N images, as the model takes them: (N, C), or (N, P, C)
         max_length: at most so many words
-    Returns: list of N `Caption`s
-    Raises: ValueError if max_length is below 1.
+    Returns: list of N `Caption`s. Raises: ValueError if max_length is below 1.
     """
     return _decode(model, features, max_length, lambda log_probs: log_probs.argmax(1))
 
 
 @torch.inference_mode()
-def sample(
-    model, features, temperature=1.0, top_k=None, top_p=None, seed=0, max_length=20, copies=1
-):
+def sample(model, features, temperature=1.0, top_p=None, seed=0, max_length=20, copies=1):
     """Draw each word at random, from the softmax of scores / temperature.
 
     Inputs:
         model, features, max_length: as for `greedy`
         temperature: above 0; small values approach greedy decoding
-        top_k: draw from the k most probable words alone
         top_p: draw from the fewest words that hold this share of the probability, in (0, 1]
             (Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration")
         seed: of the random numbers
@@ -73,8 +69,6 @@ def sample(
     """
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, not {temperature}")
-    if top_k is not None and top_k < 1:
-        raise ValueError(f"top_k must be at least 1, not {top_k}")
     if top_p is not None and not 0 < top_p <= 1:
         raise ValueError(f"top_p must be in (0, 1], not {top_p}")
     generator = torch.Generator(device=features.device).manual_seed(seed)
@@ -83,14 +77,10 @@ def sample(
         if log_probs.isnan().any():  # on a GPU, drawing would end the process
             raise FloatingPointError("the scores are not numbers")
         probs = (log_probs / temperature).softmax(1)
-        if top_k is None and top_p is None:
+        if top_p is None:
             return torch.multinomial(probs, 1, generator=generator)[:, 0]
         probs, words = probs.sort(dim=1, descending=True)
-        if top_k is not None:
-            probs[:, top_k:] = 0
-        if top_p is not None:
-            before = probs.cumsum(1) - probs
-            probs[before >= top_p] = 0
+        probs[probs.cumsum(1) - probs >= top_p] = 0
         drawn = torch.multinomial(probs, 1, generator=generator)
         return words.gather(1, drawn)[:, 0]
 
@@ -173,13 +163,10 @@ def several(
         width, length_penalty, no_repeat_ngram, finish: of the beam; a width of 1 is greedy
         count: how many of the beam to return
         samples: how many captions to draw instead, with `temperature`, `top_p` and `seed`
-    Returns: for each of N images a list of `Caption`s, best first
-    Raises: as `sample` and `beam`
+    Returns: for each of N images a list of `Caption`s, best first. Raises: as `sample` and `beam`
     """
     if samples:
-        drawn = sample(
-            model, features, temperature, None, top_p, seed, max_length, copies=samples
-        )  # fmt: skip
+        drawn = sample(model, features, temperature, top_p, seed, max_length, samples)
         each = [drawn[i : i + samples] for i in range(0, len(drawn), samples)]
         return [sorted(captions, key=lambda c: -c.log_prob) for captions in each]
     width = max(width, count)
@@ -193,8 +180,7 @@ def best(model, features, width=1, **options):
     """Caption images as well as a model can: greedily, or with the best of a beam.
 
     Inputs: model, features: as for `greedy`; width: of the beam; options: others of `several`
-    Returns: list of N `Caption`s
-    Raises: as `several`
+    Returns: list of N `Caption`s. Raises: as `several`
     """
     return [captions[0] for captions in several(model, features, width, **options)]
 

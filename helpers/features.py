@@ -54,7 +54,7 @@ def encode_features(data, encoder, folder, batch_size=16, progress=True):
     folder.mkdir(parents=True, exist_ok=True)
 
     def good(problems):
-        """Return where the features of the pictures without problems stand, and their number."""
+        """Return where the features of the pictures without problems are, and their number."""
         rows = [row for row in range(count) if row not in problems]
         name = f"{data.name}-{data.split}-{encoder.backbone}-{cache_key(data, encoder, rows)}.npy"
         return folder / name, len(rows)
@@ -98,8 +98,7 @@ def encode_images(encoder, images, batch_size=4):
     Each is opened, scaled to the encoder's size and let go before the next one.
 
     Inputs: images: one picture or N, see `images.pictures`; batch_size: how many at a time
-    Returns: features as a float32 tensor, (N, P, C) or (N, C)
-    Raises: as `images.pictures`
+    Returns: features as a float32 tensor, (N, P, C) or (N, C). Raises: as `images.pictures`
     """
     pixels = torch.stack([encoder.prepare(image) for image in pictures(images)])
     pixels = pixels.to(encoder.mean.device)
@@ -115,8 +114,7 @@ def read_rows(features, rows):
 
     Inputs: features: array, or memory map as `encode_features` returns it, (I, ...);
         rows: integers (N,), in any order, repetitions allowed
-    Returns: float32 array (N, ...)
-    Raises: DataError if the file was cut off meanwhile.
+    Returns: float32 array (N, ...). Raises: DataError if the file was cut off meanwhile.
     """
     if not isinstance(getattr(features, "base", None), mmap.mmap):  # no file, or a part of one
         return np.asarray(features[rows], np.float32)
@@ -200,18 +198,15 @@ def _encode(data, encoder, file, note, batch_size, progress):
     def load(start):
         return [_image(data, i) for i in range(start, min(start + batch_size, count))]
 
-    bar = tqdm(
-        total=count, initial=done, desc=f"encode {data.split}", unit="image", disable=not progress
-    )
+    text = f"encode {data.split}"
     # written as a file, not through a map: there, a full disk would end the process
-    with bar:
+    with tqdm(total=count, initial=done, desc=text, unit="image", disable=not progress) as bar:
         for loaded in ahead(load, range(done, count, batch_size)):
             images = [image for image in loaded if not isinstance(image, DataError)]
             if not images and shape is None:
                 raise loaded[0]  # such as CS231n's, which has no pictures at all
-            for i, image in enumerate(loaded, start=done):
-                if isinstance(image, DataError):
-                    problems[i] = str(image)
+            broken = enumerate(loaded, start=done)
+            problems |= {i: str(each) for i, each in broken if isinstance(each, DataError)}
             if images:
                 rows = encode_images(encoder, images, batch_size).cpu().numpy()
                 if shape is None:
@@ -221,15 +216,18 @@ def _encode(data, encoder, file, note, batch_size, progress):
             done += len(loaded)
             bar.update(len(loaded))
             if time.monotonic() - saved_at > SAVE_SECONDS or done == count:
-                file.flush()
-                os.fsync(file.fileno())
+                _flush(file)
                 write_json(note, {"done": done, "broken": problems})
                 saved_at = time.monotonic()
     file.truncate()
     _write_header(file, count - len(problems), shape)
+    _flush(file)
+    return problems
+
+
+def _flush(file):
     file.flush()
     os.fsync(file.fileno())
-    return problems
 
 
 def _row_shape(file, rows):

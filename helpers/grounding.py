@@ -35,8 +35,7 @@ def cell_centres(positions, size):
     """Return where the P cells of a square grid, row by row from the top left, have their centres.
 
     Inputs: positions: P, a square number; size: side of the picture, in pixels
-    Returns: x and y in pixels, (P, 2)
-    Raises: ValueError if P is no square number.
+    Returns: x and y in pixels, (P, 2). Raises: ValueError if P is no square number.
     """
     side = round(positions**0.5)
     if side * side != positions:

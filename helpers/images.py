@@ -40,15 +40,14 @@ def open_image(file: str | os.PathLike | IO[bytes], name: str | None = None) -> 
         raise TypeError(f"file: expected a path or a binary file, got {type(file).__name__}")
     path = os.path.expanduser(file)
     name = name or str(file)
-    if os.path.isdir(path):
-        raise ImageError(f"{name}: is a folder; give the path of a picture")
-    if not os.path.exists(path):
-        raise ImageError(f"{name}: no such file")
-    if not os.path.isfile(path):  # a pipe would wait for ever
-        raise ImageError(f"{name}: is not a regular file")
+    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would wait for ever
+        folder = "a folder; give the path of a picture"
+        raise ImageError(f"{name}: is {folder if os.path.isdir(path) else 'not a regular file'}")
     try:
         with open(path, "rb") as opened:
             return _decode(opened, name)
+    except FileNotFoundError as error:
+        raise ImageError(f"{name}: no such file") from error
     except OSError as error:
         raise ImageError(f"{name}: cannot be read ({error.strerror or error})") from error
 
@@ -111,7 +110,10 @@ def to_rgb(image: Image.Image) -> Image.Image:
     """
     image = _upright(image)
     if image.mode in _WHITE:
-        image = _to_8_bits(image)
+        white = _WHITE[image.mode]
+        problem = f"pixel values {{}} where 0 to {white} were expected"
+        problem = f"{problem}; save it with 8 bits per channel"
+        image = _to_8_bits(np.asarray(image), white, problem)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
@@ -167,16 +169,13 @@ def _from_array(values: np.ndarray) -> Image.Image:
     if values.size == 0 or values.ndim not in (2, 3) or values.shape[2:] not in ((), (3,), (4,)):
         wanted = "(height, width), (height, width, channels) or (channels, height, width)"
         raise ValueError(f"expected shape {wanted} with 1, 3 or 4 channels, not {values.shape}")
+    if values.dtype.kind not in "fbiu":
+        raise ValueError(f"expected numbers, not an array of {values.dtype}")
     white = 1.0
     if values.dtype.kind not in "fb":
         white = 65535.0 if values.dtype == np.uint16 else 255.0
-    if values.dtype.kind not in "fbiu":
-        raise ValueError(f"expected numbers, not an array of {values.dtype}")
-    low, high = values.min(), values.max()
-    if not (low >= 0 and high <= white):  # so written, it refuses NaN too
-        found = f"{values.dtype} from {low} to {high}"
-        raise ValueError(f"expected integers in [0, 255] or floats in [0, 1], not {found}")
-    return Image.fromarray(np.round(values * (255.0 / white)).astype(np.uint8))
+    wanted = "expected integers in [0, 255] or floats in [0, 1]"
+    return _to_8_bits(values, white, f"{wanted}, not {values.dtype} {{}}")
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -187,12 +186,9 @@ def _upright(image: Image.Image) -> Image.Image:
     return image
 
 
-def _to_8_bits(image: Image.Image) -> Image.Image:
-    """Scale greys of 16 bits or floating point to [0, 255]."""
-    white = _WHITE[image.mode]
-    values = np.asarray(image)  # (height, width)
+def _to_8_bits(values: np.ndarray, white: float, problem: str) -> Image.Image:
+    """Scale values in [0, white], (height, width, ...), to [0, 255]."""
     low, high = values.min(), values.max()
     if not (low >= 0 and high <= white):  # so written, it refuses NaN too
-        found = f"pixel values from {low} to {high} where 0 to {white} were expected"
-        raise ValueError(f"{found}; save it with 8 bits per channel")
+        raise ValueError(problem.format(f"from {low} to {high}"))
     return Image.fromarray(np.round(values * (255.0 / white)).astype(np.uint8))

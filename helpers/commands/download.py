@@ -78,8 +78,7 @@ def fetch(source, path, progress=True):
     What has come stays beside `path` under a hidden name. A later call goes on from there if a
     hash is published, which tells whether both parts are of one file.
 
-    Inputs: source: Source; path: where to; progress: show curl's progress bar
-    Returns: path
+    Inputs: source: Source; path: where to; progress: show curl's progress bar. Returns: path
     Raises: DataError naming the address or file, and the remedy; OSError when the disk is full
     """
     if path.exists():

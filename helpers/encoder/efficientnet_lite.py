@@ -83,10 +83,7 @@ class Block(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-    """Classify pictures, or give the features before that.
-
-    Inputs: size: 0 to 4
-    """
+    """Classify pictures, or give the features before that. Inputs: size: 0 to 4."""
 
     def __init__(self, size):
         super().__init__()

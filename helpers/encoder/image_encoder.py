@@ -28,7 +28,7 @@ class ImageEncoder(nn.Module):
     """Encode pictures with a convolutional network trained on ImageNet.
 
     The backbone is frozen: in evaluation mode, without gradients, its batch normalisation
-    folded into the convolutions. With `trainable` it is left as it was trained.
+    folded into the convolutions.
 
     Inputs:
         backbone: a key of `BACKBONES`
@@ -37,7 +37,6 @@ class ImageEncoder(nn.Module):
         stride: pixels from one position to the next: 32 for the last layer; 16, 8, 4 or 2 for an
             earlier one of an EfficientNet, whose positions have seen less of what is around them
         image_size: side of the square pictures in pixels; None for the backbone's own
-        trainable: keep gradients, for fine-tuning
         tuned: a file of layers that `python -m helpers finetune` wrote, in the place of these
         mirrored: average with the features of the mirrored picture, turned back; takes twice the
             time, and left and right are told apart no more
@@ -47,7 +46,7 @@ class ImageEncoder(nn.Module):
 
     def __init__(
         self, backbone="efficientnet_lite0", weights=None, pool=False, image_size=None,
-        trainable=False, stride=32, tuned=None, mirrored=False,
+        stride=32, tuned=None, mirrored=False,
     ):  # fmt: skip
         super().__init__()
         if backbone not in BACKBONES:
@@ -61,23 +60,20 @@ class ImageEncoder(nn.Module):
         self.weights, self.tuned = (
             str(Path(file).resolve()) if file else None for file in (weights, tuned)
         )
-        self.feature_dim, self.trainable = spec.feature_dim, trainable
+        self.feature_dim = spec.feature_dim
         keep_normalisation(self, spec.mean, spec.std)
         self.network = spec.build(weights)
         if stride != 32:
             self.feature_dim = _channels(self.network, stride)
-        if trainable and tuned:
-            raise ValueError("tuned: these layers come without the norms that trainable keeps")
-        if not trainable:
-            self.network.eval().requires_grad_(False)
-            _fold_batch_norm(self.network)
+        self.network.eval().requires_grad_(False)
+        _fold_batch_norm(self.network)
         if tuned:
             _fill_layers(self.network, tuned)
         self.network.to(memory_format=torch.channels_last)  # twice as fast on a CPU
 
     def train(self, mode=True):
-        """Switch to training mode; a frozen backbone stays in evaluation mode."""
-        return super().train(mode and self.trainable)
+        """Stay in evaluation mode."""
+        return super().train(False)
 
     def prepare(self, image):
         """Inputs: PIL image, mode RGB. Returns: uint8 (3, S, S), as `load_pixels` cuts it."""
@@ -111,9 +107,7 @@ class ImageEncoder(nn.Module):
     def fingerprint(self):
         """Return a hash of the backbone's name, weights, image size, pooling, stride, mirroring."""
         settings = f"{self.backbone} {self.image_size} {self.pool} {self.stride}"
-        if self.mirrored:
-            settings += " mirrored"
-        return fingerprint(settings, self.network)
+        return fingerprint(settings + " mirrored" * self.mirrored, self.network)
 
 
 def _channels(network, stride):
@@ -145,7 +139,7 @@ def normalise(images, encoder):
     Raises: ValueError for another shape, dtype or range.
     """
     size = (3, encoder.image_size, encoder.image_size)
-    if images.ndim != 4 or tuple(images.shape[1:]) != size:
+    if images.ndim != 4 or images.shape[1:] != size:
         raise ValueError(f"images must have shape (N, {size}), not {tuple(images.shape)}")
     if images.dtype == torch.uint8:
         images = images.to(encoder.mean.dtype) / 255

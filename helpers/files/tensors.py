@@ -58,8 +58,7 @@ def fill(module, tensors, path, remedy="the files are of different models"):
         module: nn.Module, which may be on the "meta" device
         tensors: dict from names to tensors; each name and shape must fit
         path, remedy: of the file that they come from, and what to do if it does not fit
-    Returns: the module, on the CPU
-    Raises: DataError naming the file that holds another network
+    Returns: the module, on the CPU. Raises: DataError naming the file that holds another network
     """
     state = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
     try:

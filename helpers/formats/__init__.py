@@ -22,8 +22,7 @@ def choose_format(archive: Archive, name: str | None = None) -> str:
     Where there are annotation files of several, the one decides whose pictures are there too:
     Karpathy's zip, for one, holds the captions of three data sets.
 
-    Inputs: name: a key of FORMATS, to say it outright; None to look
-    Returns: a key of FORMATS
+    Inputs: name: a key of FORMATS, to say it outright; None to look. Returns: a key of FORMATS
     Raises: DataError when nothing is recognised, or more than one layout is
     """
     names = FORMATS if name is None else [name]

@@ -122,8 +122,7 @@ class Archive:
         Inputs:
             name: path or its last parts; folders are compared without case, and letters with
                 accents in whichever form Unicode has for them
-        Returns: the path inside, or None
-        Raises: DataError when two files are as near
+        Returns: the path inside, or None. Raises: DataError when two files are as near
         """
         return name if name in self._zip_of else self._nearest(name, _parts(name))
 
@@ -144,8 +143,7 @@ class Archive:
 
         Inputs: name: file name, with folders or without; folders: where annotations of this kind
             have their pictures, in lower case; apart: folders whose pictures are other ones
-        Returns: the path inside, or None
-        Raises: DataError when two files are as near
+        Returns: the path inside, or None. Raises: DataError when two files are as near
         """
         *above, file_name = _parts(name)
         if above and name in self._zip_of:

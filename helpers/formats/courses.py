@@ -79,10 +79,6 @@ class Addresses:
     def __init__(self, label: str) -> None:
         self._label = label
 
-    def label(self, name: str) -> str:
-        """Give the picture's address."""
-        return name
-
     def image(self, name: str) -> NoReturn:
         """Refuse. Raises: ImageError that tells what there is in place of the picture."""
         remedy = "use the data set's features, or COCO 2014 itself"
@@ -150,15 +146,11 @@ def _read_cs231n(archive: Archive, split: str) -> Content:
 class Pixels:
     """Pictures that lie in one tensor, uint8 (I, 3, height, width), called "key/row"."""
 
-    def __init__(self, tensor: Any, label: str) -> None:
-        self._tensor, self._label = tensor, label
-
-    def label(self, name: str) -> str:
-        """Give the place of a picture for a person to read."""
-        return f"{self._label}/{name}"
+    def __init__(self, tensor: Any) -> None:
+        self._tensor = tensor
 
     def image(self, name: str) -> Image.Image:
-        """Give a picture. Returns: PIL image, RGB."""
+        """Return a picture as a PIL image, RGB."""
         return Image.fromarray(self._row(name).permute(1, 2, 0).numpy())
 
     def fingerprint(self, name: str) -> str:
@@ -199,7 +191,7 @@ def _read_eecs498(archive: Archive, split: str) -> Content:
         refuse([label, keys[1]], f"{len(texts)} captions for {len(images)} images")
     names = [f"{keys[0]}/{k}" for k in range(len(texts))]
     records = [Record(k, names[k], names[k], [text]) for k, text in enumerate(texts)]
-    return Content(records, Pixels(images, label), vocabulary)
+    return Content(records, Pixels(images), vocabulary)
 
 
 FORMATS = {

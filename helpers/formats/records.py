@@ -44,8 +44,7 @@ class Format(NamedTuple):
 def refuse(where: Iterable, problem: str) -> NoReturn:
     """Refuse a file.
 
-    Inputs: where: list of file, key, number ...; problem: with a remedy
-    Raises: DataError
+    Inputs: where: list of file, key, number ...; problem: with a remedy. Raises: DataError
     """
     raise DataError(f"{' '.join(map(str, where))}: {problem}")
 

@@ -14,8 +14,7 @@ class use_engine:
 
     A statement, `use_engine("compiled")`, or a context manager, which puts back what was before.
 
-    Inputs: name: "textbook" or "compiled"
-    Raises: ValueError for another name.
+    Inputs: name: "textbook" or "compiled". Raises: ValueError for another name.
     """
 
     engine: Any = None  # the module that is in use, beside the textbook

@@ -93,8 +93,7 @@ class AttentionLSTM(_GatedCell):
     def forward(self, x, A):
         """Run over sequences; K captions in a row may share an image.
 
-        Inputs: x (N, T, D), A (I, P, H) with N = I K
-        Returns: h (N, T, H), alpha (N, T, P)
+        Inputs: x (N, T, D), A (I, P, H) with N = I K. Returns: h (N, T, H), alpha (N, T, P)
         Raises: ValueError for images that do not divide the rows.
         """
         return attention_lstm(x, A, self.Wx, self.Wh, self.Wattn, self.b)

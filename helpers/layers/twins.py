@@ -12,8 +12,7 @@ def to_torch(layer):
     torch stores the gates in the order i, f, g, o, transposed, and adds two biases: the second
     one is set to zero.
 
-    Inputs: layer: RNN or LSTM
-    Returns: torch.nn.RNN or torch.nn.LSTM with the same outputs
+    Inputs: layer: RNN or LSTM. Returns: torch.nn.RNN or torch.nn.LSTM with the same outputs
     """
     twin = (nn.LSTM if layer.gates == 4 else nn.RNN)(*layer_sizes(layer), batch_first=True)
     twin = twin.to(layer.Wx)

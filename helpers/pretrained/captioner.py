@@ -31,8 +31,7 @@ class Captioner:
                 or alike, see `images.pictures`
             width: of the beam; 1 is greedy decoding
             options: of `decoding.several`, such as max_length
-        Returns: list of N `Caption`s
-        Raises: as `images.pictures` and `decoding.several`
+        Returns: list of N `Caption`s. Raises: as `images.pictures` and `decoding.several`
         """
         return [captions[0] for captions in self.captions(images, width, **options)]
 

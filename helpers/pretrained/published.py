@@ -36,8 +36,7 @@ def load_image(image, size=224):
     """Squeeze a picture into a square, whatever its shape: so the published model was trained.
 
     Inputs: image: PIL image of any mode, or a path; size: side of the square in pixels
-    Returns: uint8 tensor, (3, size, size), RGB
-    Raises: ImageError for a file that is not a picture
+    Returns: uint8 tensor, (3, size, size), RGB. Raises: ImageError for a file that is not a picture
     """
     image = open_image(image) if isinstance(image, (str, os.PathLike)) else to_rgb(image)
     square = image.resize((size, size), Image.Resampling.LANCZOS)

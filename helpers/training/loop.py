@@ -29,13 +29,10 @@ SMALLER = "try a smaller learning rate"
 
 
 def set_seed(*numbers):
-    """Seed torch's global generators (dropout, initial weights) from some integers."""
-    torch.manual_seed(_seed(*numbers))
-
-
-def _seed(*numbers):
-    """Make one seed of some integers, each of which changes it all."""
-    return np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0].item()
+    """Seed torch's global generators (dropout, initial weights) from integers; return the seed."""
+    seed = np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0].item()
+    torch.manual_seed(seed)
+    return seed
 
 
 def validation_scores(model, features, references, metric=bleu, batch_size=256):
@@ -187,14 +184,11 @@ class _Run:
         settings = self.settings
         smoothing, weights, value = settings.label_smoothing, None, None
         if self.reward:
-            seed = _seed(settings.seed, self.step, distributed.rank())
-            set_seed(seed)
+            seed = set_seed(settings.seed, self.step, distributed.rank())
             features = self.model.drop(features)
+            how = self.reward, images, settings.samples, seed, settings.max_words
             try:
-                captions, weights, value = sampled_captions(
-                    self.model, features, self.reward, images, settings.samples, seed,
-                    settings.max_words,
-                )  # fmt: skip
+                captions, weights, value = sampled_captions(self.model, features, *how)
             except FloatingPointError as error:
                 raise TrainingError(f"{error} at step {self.step}; {SMALLER}") from error
             smoothing = 0.0
@@ -223,9 +217,8 @@ class _Run:
             "epoch": len(self.history) + 1,
             self.measure: self.sum / self.seen,
             "captions/s": round(self.seen / self.seconds, 1),
-            "seconds": round(self.seconds, 1),
-            "waited": round(self.waited / self.seconds, 3),
-        }
+            "seconds": round(self.seconds, 1), "waited": round(self.waited / self.seconds, 3),
+        }  # fmt: skip
 
     def finish_epoch(self, record, score, on_best):
         """Note an epoch's record, keep its weights where its score is the best, and save."""
@@ -263,17 +256,17 @@ class _Run:
         remedy = "resume it with what it was written with, or train into another folder"
         try:
             state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-            others = self._differences(state)
-            if not others:
-                for name in self._modules:
-                    getattr(self, name).load_state_dict(state[name])
-                for name in self._fields:
-                    setattr(self, name, state[name])
+            if others := self._differences(state):
+                raise DataError(f"{self.checkpoint}: written with {', '.join(others)}; {remedy}")
+            for name in self._modules:
+                getattr(self, name).load_state_dict(state[name])
+            for name in self._fields:
+                setattr(self, name, state[name])
+        except DataError:
+            raise
         except Exception as error:  # torch raises many kinds for a broken file
             reason = " ".join(str(error).split())[:200]
             raise DataError(f"{self.checkpoint}: cannot resume ({reason}); {remedy}") from error
-        if others:
-            raise DataError(f"{self.checkpoint}: written with {', '.join(others)}; {remedy}")
 
     def _differences(self, state):
         """List in words how a checkpoint's run differs from this one."""
