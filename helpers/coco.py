@@ -3,7 +3,6 @@
 import functools
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -168,7 +167,12 @@ def find_data(source: str | os.PathLike, format: str | None = None) -> tuple[Arc
     """
     if format is not None and format not in FORMATS:
         raise ValueError(f"format: expected one of {', '.join(FORMATS)}, got {format!r}")
-    archive = Archive(_draw_scenes() if source == "scenes" else source)
+    if source == "scenes":
+        from data.scenes import generate_scenes  # drawn first where they are not there
+
+        source = DATA / "drawn"
+        generate_scenes(source)
+    archive = Archive(source)
     return archive, choose_format(archive, format)
 
 
@@ -234,12 +238,3 @@ def _join(parts: list[CaptionedImages]) -> CaptionedImages:
         for name in ("captions", "missing", "uncaptioned", "blank"):
             setattr(joined, name, getattr(joined, name) + getattr(part, name))
     return joined
-
-
-def _draw_scenes() -> Path:
-    """Give the folder of the built-in data set, drawn first where it is not there."""
-    from data.scenes import generate_scenes
-
-    folder = DATA / "drawn"
-    generate_scenes(folder)
-    return folder

@@ -253,12 +253,6 @@ def test_names_a_missing_file(folder):
 
 
 @expects_warnings
-def test_other_names_are_found(folder, captioner):
-    (folder / ENCODER).rename(folder / "encoder-2-1000.ckpt")
-    assert load_published(folder).encoder.fingerprint() == captioner.encoder.fingerprint()
-
-
-@expects_warnings
 def test_command_line(published, tmp_path, capsys):
     photo = os.path.join(BUNDLED, "camera.png")
     assert main(["caption", photo, "--model", str(published)]) == 0

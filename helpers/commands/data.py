@@ -31,7 +31,7 @@ def show(options):
     from helpers.coco import find_data, read_split
     from helpers.formats import FORMATS
 
-    every = []
+    every, first = [], []
     for path in options.path:
         archive, kind = find_data(path, options.format)
         splits = [read_split(archive, kind, split) for split in FORMATS[kind].splits(archive)]
@@ -39,24 +39,26 @@ def show(options):
         _print_table(splits)
         for data in splits:
             _print_left_out(data, None if options.all else _LISTED)
-        every.append(splits)
-    _print_vocabulary([splits[0] for splits in every], options.min_count)
-    if options.open:
-        for data in itertools.chain(*every):
-            _print_broken(data)
-    for data in itertools.chain(*every):
-        _print_examples(data, options.examples)
+        every += splits
+        first.append(splits[0])
+    _print_vocabulary(first, options.min_count)
+    for data in every if options.open else []:
+        _print_broken(data)
+    for data in every:
+        pairs = zip(data.files, data.captions, strict=True)
+        for file, captions in itertools.islice(pairs, options.examples):
+            print(f"{data.split}: {file}")
+            print(*(f"    {caption}" for caption in captions), sep="\n")
 
 
 def _print_table(splits):
-    rows = [("split", "images", "captions", "no file", "no caption", "blank captions")]
+    heads = ("images", "captions", "no file", "no caption", "blank captions")
+    print(f"  {'split':8}", *heads, sep="  ")
     for data in splits:
         captions = sum(map(len, data.captions))
         counts = (len(data), captions, len(data.missing), len(data.uncaptioned), data.blank)
-        rows.append((data.split, *(f"{count:,}" for count in counts)))
-    for name, *counts in rows:
-        columns = (f"{count:>{len(head)}}" for head, count in zip(rows[0][1:], counts, strict=True))
-        print(f"  {name:8}", *columns, sep="  ")
+        columns = (f"{n:>{len(head)},}" for head, n in zip(heads, counts, strict=True))
+        print(f"  {data.split:8}", *columns, sep="  ")
 
 
 def _print_left_out(data, limit):
@@ -75,9 +77,10 @@ def _print_broken(data):
         try:
             data.image(i)
         except DataError as problem:
-            problems.append(str(problem))
-    print(f"{data.split}: {len(data):,} pictures opened, {len(problems):,} broken")
-    print(*(f"    {problem}" for problem in problems), sep="\n", end="\n" * bool(problems))
+            problems.append(f"\n    {problem}")
+    print(
+        f"{data.split}: {len(data):,} pictures opened, {len(problems):,} broken", *problems, sep=""
+    )
 
 
 def _print_vocabulary(parts, min_count):
@@ -93,9 +96,3 @@ def _print_vocabulary(parts, min_count):
     built = Vocabulary.build(captions, min_count)
     special = f"{len(SPECIAL_WORDS)} of them special"
     print(f"vocabulary: {len(built):,} words at a minimum count of {min_count}, {special}")
-
-
-def _print_examples(data, count):
-    for file, captions in list(zip(data.files, data.captions, strict=True))[: max(0, count)]:
-        print(f"{data.split}: {file}")
-        print(*(f"    {caption}" for caption in captions), sep="\n")

@@ -10,6 +10,8 @@ from helpers.commands.options import (
 )
 from helpers.files import DataError, check_writable, read_json, write_json
 
+BATCH = 64  # images that are captioned at once
+
 
 def add_command(commands):
     """Add the command to those of the parser."""
@@ -61,6 +63,8 @@ def evaluate(options):
 
 def _say(options, data):
     """Caption a data set. Returns: the part of it that can be read; a text for each image."""
+    import torch
+
     from helpers.decoding import best
     from helpers.features import encode_features
     from helpers.pretrained import load_captioner
@@ -71,7 +75,9 @@ def _say(options, data):
     if captioner.guide:
         arrays.append(encode_features(data, captioner.guide.classifier, options.cache))
     texts = []
-    for batch, *classes in _batches(arrays, options.device):
+    for start in range(0, len(data), BATCH):
+        rows = [array[start : start + BATCH].astype("float32") for array in arrays]
+        batch, *classes = (torch.from_numpy(array).to(options.device) for array in rows)
         model = captioner.decoder(*classes) if classes else captioner.model
         captions = best(
             model, batch, options.beam, length_penalty=options.length_penalty,
@@ -102,12 +108,3 @@ def _read_results(path, data):
     if len(said) < len(data):
         print(f"captions of {len(said):,} of the {len(data):,} images")
     return data.subset(sorted(said)), [said[row] for row in sorted(said)]
-
-
-def _batches(arrays, device, size=64):
-    """Cut arrays into float32 tensors of `size` images."""
-    import torch
-
-    for start in range(0, len(arrays[0]), size):
-        rows = [array[start : start + size].astype("float32") for array in arrays]
-        yield [torch.from_numpy(array).to(device) for array in rows]

@@ -64,10 +64,7 @@ def read_legacy_vocabulary(path):
         raise DataError(
             f"{path}: refused, not a pickled Vocabulary and nothing else ({error}); {remedy}"
         ) from error
-    fields = vars(record) if isinstance(record, reader.record) else record
-    if isinstance(fields, dict) and fields and "word2idx" not in fields:  # a word to each number
-        fields = {"word2idx": fields}
-    words = _ordered_words(fields) if isinstance(fields, dict) else None
+    words = _ordered_words(vars(record) if isinstance(record, reader.record) else record)
     if words is None or tuple(words[:4]) != _SPECIAL:
         raise DataError(
             f"{path}: not a vocabulary whose words and ids 0 to idx - 1 belong to each other, "
@@ -81,16 +78,16 @@ def read_legacy_vocabulary(path):
 
 def _ordered_words(fields):
     """Return the words by id, or None where the two directions are not each other's inverse."""
-    word_to_idx = fields.get("word2idx")
-    if not isinstance(word_to_idx, dict):
+    if not isinstance(fields, dict):
         return None
-    inverse = {index: word for word, index in word_to_idx.items() if type(index) is int}
-    idx_to_word, count = fields.get("idx2word", inverse), fields.get("idx", len(word_to_idx))
-    if not isinstance(idx_to_word, dict) or not isinstance(word_to_idx, dict):
+    word_to_idx = fields.get("word2idx", fields)  # or a dict from words to ids alone
+    if not isinstance(word_to_idx, dict) or any(type(i) is not int for i in word_to_idx.values()):
         return None
-    if type(count) is not int or not len(idx_to_word) == len(word_to_idx) == count:
+    inverse = {index: word for word, index in word_to_idx.items()}
+    count = len(inverse)
+    if fields.get("idx2word", inverse) != inverse or len(word_to_idx) != count:
         return None
-    words = [idx_to_word.get(index) for index in range(count)]
-    if not all(isinstance(word, str) for word in words):
+    if fields.get("idx", count) != count or set(inverse) != set(range(count)):
         return None
-    return words if all(word_to_idx.get(w) == i for i, w in enumerate(words)) else None
+    words = [inverse[index] for index in range(count)]
+    return words if all(isinstance(word, str) for word in words) else None

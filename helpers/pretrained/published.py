@@ -68,18 +68,20 @@ class PublishedEncoder(nn.Module):
 
 
 def load_published(folder, device="cpu"):
-    """Load the published captioner from its three files.
+    """Load the published captioner from encoder-5-3000.pkl, decoder-5-3000.pkl and vocab.pkl.
 
-    The files are encoder-5-3000.pkl, decoder-5-3000.pkl and vocab.pkl, or others of this kind
-    (encoder*, decoder*; .pkl or .ckpt). Sizes and SHA-256 are compared with the published ones;
-    where they differ, a warning says so, and a second one if the captions look like gibberish:
-    words in the wrong order fit the decoder as well as those in the right one.
+    Sizes and SHA-256 are compared with the published ones; where they differ, a warning says so,
+    and a second one if the captions look like gibberish: words in the wrong order fit the decoder
+    as well as those in the right one.
 
     Returns: Captioner of a PublishedEncoder and an LSTMDecoder
     Raises: DataError naming the file that is missing, broken, hostile or of another model
     """
-    files = [_find(Path(folder), name) for name in FILES]
-    matches = [_is_published(*pair) for pair in zip(files, FILES, strict=True)]
+    files = [Path(folder) / name for name in FILES]
+    for file in files:
+        if not file.exists():
+            raise DataError(f"{file}: no such file; put the published one there")
+    matches = [_is_published(file) for file in files]
     vocabulary = read_legacy_vocabulary(files[2])
     encoder, decoder = ((file, read_tensors(file)) for file in files[:2])
     captioner = _assemble(encoder, decoder, vocabulary)
@@ -94,23 +96,9 @@ def load_published(folder, device="cpu"):
     return captioner
 
 
-def _find(folder, name):
-    """Find a file under its published name, or the only one of its kind."""
-    if (folder / name).exists():
-        return folder / name
-    kind = name.split("-")[0].split(".")[0]
-    others = [
-        file for end in ("pkl", "ckpt", "pth", "pt") for file in folder.glob(f"{kind}*.{end}")
-    ]
-    if len(others) != 1:
-        found = ", ".join(file.name for file in others) or "nothing like it"
-        raise DataError(f"{folder / name}: no such file, and {found} beside it; add the published")
-    return others[0]
-
-
-def _is_published(file, name):
+def _is_published(file):
     """Compare a file with the published one, and warn where it is another."""
-    size, digest = FILES[name]
+    size, digest = FILES[file.name]
     found = file.stat().st_size
     if found != size:
         difference = f"{found:,} bytes, published {size:,}"
@@ -119,7 +107,7 @@ def _is_published(file, name):
     else:
         difference = f"SHA-256 {found[:12]}..., published {digest[:12]}..."
     warnings.warn(
-        f"{file}: not the published {name} ({difference}); damaged, or from another training run",
+        f"{file}: not the published one ({difference}); damaged, or from another training run",
         stacklevel=3,
     )
     return False
