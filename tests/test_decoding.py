@@ -78,6 +78,36 @@ def test_a_beam_as_wide_as_all_beginnings_is_exact():
         assert found[0].ids == best
 
 
+def searched(model, features, width, penalty, longest):
+    """Search one image's captions hypothesis by hypothesis. Returns: ids, best first."""
+    beams = [([], 0.0)]
+
+    def rank(hypothesis):
+        ids, log_prob = hypothesis
+        return log_prob / max(1, len(ids)) ** penalty
+
+    for _ in range(longest):
+        candidates = [(ids, log_prob) for ids, log_prob in beams if ids[-1:] == [END]]
+        for ids, log_prob in beams:
+            if ids[-1:] != [END]:
+                for word, more in enumerate(replay(model, features, [*ids, END])[-1].tolist()):
+                    if word not in FORBIDDEN:
+                        candidates.append(([*ids, word], log_prob + more))
+        beams = sorted(candidates, key=rank, reverse=True)[:width]
+    return [ids for ids, _ in beams]
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.7, 1.5])
+def test_a_beam_is_what_one_finds_hypothesis_by_hypothesis(penalty):
+    # captions end at different lengths and overtake one another
+    model, features = small_model("attn", scale=2.0), small_features(12, "attn")
+    with torch.no_grad():
+        model.score.b[END] += 1.0
+    for n, captions in enumerate(beam(model, features, 3, penalty, max_length=6)):
+        expected = searched(model, features[n : n + 1], 3, penalty, 6)
+        assert [caption.ids for caption in captions] == expected
+
+
 def test_wider_beams_do_not_score_lower_on_average():
     model, features = small_model(scale=3.0), small_features(64)
     means = [
@@ -180,12 +210,17 @@ def test_maps_belong_to_their_words():
     for caption in (*greedy(model, features), *beam(model, features, 3)[1]):
         assert caption.alpha.shape == (len(caption.ids), features.shape[1])
         np.testing.assert_allclose(caption.alpha.sum(1), 1, atol=1e-5)
-    best = beam(model, features, 3)[2][0]
-    state, A = model.start(features[2:])
-    words = torch.tensor([START, *best.ids[:-1]])
-    for t, word in enumerate(words):
-        _, state, alpha = model.step(word[None], state, A)
-        np.testing.assert_allclose(best.alpha[t], alpha[0].detach(), atol=1e-5)
+
+
+def test_a_beams_maps_are_those_of_its_own_words():
+    model, features = small_model("attn", scale=3.0), small_features(12, "attn")
+    for n, captions in enumerate(beam(model, features, 4)):
+        for caption in captions:
+            state, A = model.start(features[n : n + 1])
+            words = torch.tensor([START, *caption.ids[:-1]])
+            for t, word in enumerate(words):
+                _, state, alpha = model.step(word[None], state, A)
+                np.testing.assert_allclose(caption.alpha[t], alpha[0].detach(), atol=1e-5)
 
 
 def test_words_are_one_per_map_where_the_text_joins_them():
