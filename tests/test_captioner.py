@@ -86,6 +86,12 @@ def test_the_image_matters(cell_type):
     assert abs(losses[0] - losses[1]) > 1e-3
 
 
+def test_the_first_maps_are_nearly_even():
+    even = 1 / (3 * FEATURE_DIM**0.5)  # the bound of attention's first weights
+    assert 0.7 * even < small_model("attn").project.W.abs().max() <= even
+    assert 0.7 * 3 * even < small_model("lstm").project.W.abs().max() <= 3 * even
+
+
 def test_dropout_only_in_training():
     model, features = small_model(dropout=0.5), small_features()
     captions = encoded([several[0] for several in CAPTIONS])

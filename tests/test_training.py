@@ -167,6 +167,24 @@ def test_names_the_step_where_the_loss_is_not_finite():
         train(model, small_examples(), lambda model: {}, TrainingSettings(), progress=False)
 
 
+def test_gradients_are_clipped_and_the_rate_rises_and_falls_within_the_run(monkeypatch):
+    norms, rates = [], []
+    step = torch.optim.AdamW.step
+
+    def watched(self, *arguments):
+        weights = [weight for group in self.param_groups for weight in group["params"]]
+        norms.append(torch.cat([weight.grad.flatten() for weight in weights]).norm().item())
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *arguments)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", watched)
+    run(clip_norm=0.1)
+    assert norms == pytest.approx([0.1] * len(norms), rel=1e-3)  # they would be larger
+    peak, last = SETTINGS["learning_rate"], len(rates) - 1
+    assert len(rates) == 4 * 4 and max(rates) == pytest.approx(peak, rel=0.1)
+    assert rates.index(max(rates)) < last / 4 and rates[last] < 1e-4 * peak
+
+
 def test_averaged_weights_are_the_running_mean():
     # recomputed from the weights after each step; the average is what is validated and kept
     steps, averages = [], []
