@@ -40,14 +40,13 @@ def open_image(file: str | os.PathLike | IO[bytes], name: str | None = None) -> 
         raise TypeError(f"file: expected a path or a binary file, got {type(file).__name__}")
     path = os.path.expanduser(file)
     name = name or str(file)
-    if os.path.exists(path) and not os.path.isfile(path):  # a pipe would wait for ever
-        folder = "a folder; give the path of a picture"
-        raise ImageError(f"{name}: is {folder if os.path.isdir(path) else 'not a regular file'}")
+    if not os.path.isfile(path):  # a pipe would wait for ever
+        there = "is not a regular file" if os.path.exists(path) else "no such file"
+        folder = "is a folder; give the path of a picture"
+        raise ImageError(f"{name}: {folder if os.path.isdir(path) else there}")
     try:
         with open(path, "rb") as opened:
             return _decode(opened, name)
-    except FileNotFoundError as error:
-        raise ImageError(f"{name}: no such file") from error
     except OSError as error:
         raise ImageError(f"{name}: cannot be read ({error.strerror or error})") from error
 
