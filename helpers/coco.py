@@ -40,7 +40,7 @@ class CaptionedImages:
             records: iterable of `formats.Record`
             pictures: what opens them, an object with `image` and `fingerprint`, such as an Archive
             instances: `formats.Instances`, or None where no objects are known
-            features: object whose `rows`, (I, C), are the features of image id 0, 1, ...; or None
+            features: function that reads the features of image id 0, 1, ..., (I, C); or None
             name, split, vocabulary: as the attributes
         """
         self.name, self.split = name, split
@@ -91,7 +91,7 @@ class CaptionedImages:
     @functools.cached_property
     def features(self) -> np.ndarray | None:
         """Return the data set's own features, as CS231n has some, float32 (N, C), or None."""
-        return None if self._features is None else self._features.rows[self.ids]
+        return None if self._features is None else self._features()[self.ids]
 
     def image(self, i: int) -> Image.Image:
         """Open image `i` as RGB. Raises: DataError naming the file; ImageError if it is broken."""

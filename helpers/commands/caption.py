@@ -82,7 +82,11 @@ def caption(options):
     if options.json:
         print(json.dumps(records, indent=1, ensure_ascii=False))
     if shown:
-        _draw_gallery(options.picture, *zip(*shown, strict=True))
+        from helpers.plots import caption_gallery, write_figure
+
+        images, texts = zip(*shown, strict=True)
+        gallery = caption_gallery(images, texts, columns=min(3, len(shown)), width=32)
+        write_figure(gallery, options.picture)
     return 2 if failed else 0
 
 
@@ -123,13 +127,6 @@ def _open(photo):
     if curl.returncode:
         raise ImageError(f"{photo}: cannot be fetched ({reason})")
     return open_image(io.BytesIO(content), photo)
-
-
-def _draw_gallery(path, images, texts):
-    """Draw photographs with their captions into one picture."""
-    from helpers.plots import caption_gallery, write_figure
-
-    write_figure(caption_gallery(images, texts, columns=min(3, len(images)), width=32), path)
 
 
 def _draw_attention(path, image, result, size):

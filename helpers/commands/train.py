@@ -64,6 +64,7 @@ def train(options):
 def _train(options, settings, folder, device):
     from helpers import training
     from helpers.captioner import CaptioningRNN
+    from helpers.encoder import ImageEncoder
     from helpers.metrics import bleu, score_captions
     from helpers.plots import learning_curves, write_figure
     from helpers.pretrained import load_captioner, save_captioner
@@ -80,7 +81,10 @@ def _train(options, settings, folder, device):
         if not isinstance(model, CaptioningRNN):
             raise ValueError(f"--start: {options.start} was not trained by this command")
     else:
-        encoder, model = _new_encoder(options).to(device), None
+        encoder, model = ImageEncoder(
+            options.backbone, options.weights, options.cell != "attn", options.image_size,
+            stride=options.stride, tuned=options.tuned,
+        ).to(device), None  # fmt: skip
     one_way = copy.copy(encoder)  # captions are learned from pictures one way round
     one_way.mirrored, encoder.mirrored = False, encoder.mirrored or options.mirrored
     with distributed.first_alone():
@@ -124,15 +128,6 @@ def _engine(compiled):
     for warning in caught:
         print(f"train: {warning.message}", file=sys.stderr)
     return engine
-
-
-def _new_encoder(options):
-    from helpers.encoder import ImageEncoder
-
-    return ImageEncoder(
-        options.backbone, options.weights, options.cell != "attn", options.image_size,
-        stride=options.stride, tuned=options.tuned,
-    )  # fmt: skip
 
 
 def _new_model(options, vocabulary, features):

@@ -54,23 +54,14 @@ def _texts(captions: Any, vocabulary: Vocabulary, where: list) -> list[str]:
 _CAPTIONS, _WORDS = "coco2014_captions.h5", "coco2014_vocab.json"
 
 
-class Features:
-    """The features of the pictures of a split, read when they are first asked for."""
-
-    def __init__(self, archive: Archive, name: str, count: int) -> None:
-        self._archive, self._name, self._count = archive, name, count
-
-    @functools.cached_property
-    def rows(self) -> np.ndarray:
-        """Float32 array (I, C), row k for the picture whose id is k.
-
-        Raises: DataError for features of another shape
-        """
-        features = _read_h5(self._archive, self._name, ["features"])["features"]
-        if features.ndim != 2 or len(features) != self._count:
-            problem = f"features of shape {features.shape}; expected {self._count} rows"
-            refuse([self._archive.label(self._name)], f"{problem}, one for each line of the urls")
-        return features
+@functools.lru_cache(maxsize=2)
+def _features(archive: Archive, name: str, count: int) -> np.ndarray:
+    """Read features, float32 (I, C), row k for the picture whose id is k."""
+    features = _read_h5(archive, name, ["features"])["features"]
+    if features.ndim != 2 or len(features) != count:
+        problem = f"features of shape {features.shape}; expected {count} rows"
+        refuse([archive.label(name)], f"{problem}, one for each line of the urls")
+    return features
 
 
 class Addresses:
@@ -135,7 +126,7 @@ def _read_cs231n(archive: Archive, split: str) -> Content:
 
     names = [f"{split}2014_vgg16_fc7{end}.h5" for end in ("_pca", "")]
     name = next(filter(None, map(archive.find, names)), None)
-    features = Features(archive, name, len(urls)) if name else None
+    features = functools.partial(_features, archive, name, len(urls)) if name else None
     return Content(records, Addresses(archive.label(urls_file)), vocabulary, features)
 
 

@@ -22,7 +22,7 @@ class Content(NamedTuple):
     records: list[Record]  # one per image, whether or not its picture is there
     pictures: Any = None  # opens a record's picture by its path; None where the archive does
     vocabulary: Any = None  # the Vocabulary that came with the captions
-    features: Any = None  # object whose `rows`, (I, C), are the features of image id 0..I-1
+    features: Any = None  # function that reads the features of image id 0..I-1, (I, C)
 
 
 class Format(NamedTuple):

@@ -40,9 +40,6 @@ NEVER = -1e4  # a log-probability; minus infinity would make the softmax of noth
 class ObjectClassifier(ImageEncoder):
     """Log-probabilities of ImageNet's classes, (N, 1000), in the place of features."""
 
-    def __init__(self, backbone="efficientnet_lite0"):
-        super().__init__(backbone)
-
     def forward(self, images):
         """Inputs: images, as for `ImageEncoder`. Returns: log-probabilities, (N, 1000)."""
         return self.classify(images).log_softmax(1)
