@@ -106,10 +106,8 @@ def _is_published(file):
         return True
     else:
         difference = f"SHA-256 {found[:12]}..., published {digest[:12]}..."
-    warnings.warn(
-        f"{file}: not the published one ({difference}); damaged, or from another training run",
-        stacklevel=3,
-    )
+    remark = f"{difference}); damaged, or from another training run"
+    warnings.warn(f"{file}: not the published {file.name} ({remark}", stacklevel=3)
     return False
 
 
