@@ -14,8 +14,8 @@ def bridge(forward, backward):
     """Make a differentiable function of a kernel pair.
 
     Inputs:
-        forward: kernel returning (out, cache) or (out, alpha, cache), cache a flat tuple of
-            tensors; alpha counts as not differentiable
+        forward: kernel returning (out, cache) or (out, alpha, cache); alpha counts as not
+            differentiable. A flat tuple of tensors as cache is freed soonest
         backward: kernel (dout, cache) -> gradients in the order of forward's arguments
     Returns: a function of tensors that returns out, or (out, alpha), for autograd
     """
@@ -25,7 +25,11 @@ def bridge(forward, backward):
         def forward(ctx, *inputs):
             out, *others, cache = forward(*inputs)
             ctx.mark_non_differentiable(*others)
-            ctx.save_for_backward(*cache)
+            flat = isinstance(cache, tuple) and all(
+                each is None or torch.is_tensor(each) for each in cache
+            )
+            ctx.save_for_backward(*cache if flat else ())
+            ctx.cache = None if flat else cache
             kind = out.device.type
             ctx.autocast = kind, torch.get_autocast_dtype(kind), torch.is_autocast_enabled(kind)
             return (out, *others) if others else out
@@ -34,7 +38,7 @@ def bridge(forward, backward):
         @torch.autograd.function.once_differentiable
         def backward(ctx, dout, *_):
             with torch.autocast(*ctx.autocast):
-                return backward(dout, ctx.saved_tensors)
+                return backward(dout, ctx.saved_tensors if ctx.cache is None else ctx.cache)
 
     Bridge.__name__ = Bridge.__qualname__ = forward.__name__
     return Bridge.apply
@@ -80,12 +84,8 @@ def rows_per_image(x, A):
 
 temporal_affine = bridge(kernels.temporal_affine_forward, kernels.temporal_affine_backward)
 temporal_affine_of_data = bridge(  # data such as features want no gradient: half the work
-    kernels.temporal_affine_forward,
-    lambda dout, cache: (
-        None,
-        kernels.temporal.weight_gradient(cache[0], dout),
-        dout.sum((0, 1)),
-    ),
+    lambda x, W, b: (kernels.temporal_affine_forward(x, W, b)[0], (x,)),
+    lambda dout, cache: (None, torch.einsum("ntd,ntm->dm", cache[0], dout), dout.sum((0, 1))),
 )
 word_embedding = bridge(
     kernels.word_embedding_forward,
