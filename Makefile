@@ -9,7 +9,7 @@ EXECUTED := --ExecutePreprocessor.record_timing=False
 NOTEBOOKS := $(sort $(wildcard notebooks/*.ipynb))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test fuzz colab lab site bench outputs pretrained badges student clean
+.PHONY: help run test fuzz colab lab site bench outputs pretrained badges student grade clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -88,6 +88,9 @@ badges: $(INSTALLED)  ## let Colab open the notebooks: make badges REPO=owner/na
 
 student: $(INSTALLED)  ## write build/student/, the course with kernels left to write
 	$(RUN) tools.student
+
+grade: $(INSTALLED)  ## give points to what was handed in: make grade SUBMISSIONS=folder
+	$(RUN) tools.grade "$(SUBMISSIONS)"
 
 clean:  ## remove the environment, caches and build/; data/, runs/ and pretrained/ stay
 	rm -rf $(VENV) build .pytest_cache .ruff_cache .mypy_cache .hypothesis

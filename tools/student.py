@@ -8,6 +8,7 @@ import argparse
 import ast
 import base64
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -20,75 +21,76 @@ from nbconvert.preprocessors import ClearOutputPreprocessor
 from helpers.files import DataError
 from helpers.settings import ROOT
 from tools import badges
+from tools.submission import file_of
 
-COPIED = ("pretrained", "requirements.txt", "constraints.txt", "LICENSE")
+HANDOUT = ROOT / "tools" / "handout"
+COPIED = ("pretrained", "data/photographs", "data/scenes", "data/README.md", "LICENSE")
 OWN = ("fast",)  # the compiled engine holds the kernels once more
 # What the checks compare with: solutions, which the copy holds packed, not to be read or found
-PACKED = ("textbook.py", "tasks.py", "mistakes.py")
-ENDINGS = ("_forward", "_backward")
-# Files of helpers/kernels, and what is stubbed in each besides what ends in one of ENDINGS.
-STUBBED = {
-    "rnn.py": (),
-    "lstm.py": (),
-    "temporal.py": ("temporal_softmax_loss",),
-    "attention.py": (),
+PACKED = ("textbook.py", "tasks.py", "mistakes.py", "extremes.py")
+PACKED_FUNCTIONS = {  # near-solutions that `helpers` needs itself
+    "checks.py": ("numerical_gradient", "_entry_errors"),
+    "vocabulary.py": ("shift_captions",),
 }
-
-README = """\
-# Image captioning from scratch: your copy
-
-The kernels are yours to write. Each stands in `helpers/kernels/` with its signature and its
-docstring, and raises `NotImplementedError` until you put your code there:
-
-    rnn.py         for notebooks 01 and 02
-    temporal.py    for notebook 02
-    lstm.py        for notebook 03
-    attention.py   for notebooks 04 and 05, which need temporal.py too
-
-Set up once, then open the notebooks; after a change of a kernel, restart the notebook's own kernel.
-
-    python3 -m venv .venv
-    .venv/bin/python -m pip install -r requirements.txt -c constraints.txt
-    .venv/bin/python -m jupyterlab notebooks
-
-Check one kernel, those of a notebook, or all of them:
-
-    .venv/bin/python -m helpers.diagnosis rnn_step_forward
-    .venv/bin/python -m helpers.diagnosis 02
-    .venv/bin/python -m helpers.diagnosis
-
-The line `@shapes(...)` above a kernel checks its arguments: a letter is one size in all of them.
-`array_namespace(x)` returns `xp`, NumPy or torch, so that one code runs on both. The comment in a
-forward kernel shows the cache that the notebooks and their exercises expect; for training it has
-to be a flat tuple of arrays. Write a forward kernel before its backward kernel, which is checked
-with your cache, and a step before its sequence, which may call it. `scores_backward` in
-`attention.py` serves the two kernels around it; write them without it if you like.
-"""
+PACKED_CELLS = {  # cells of notebooks that look like a kernel, or hold one
+    "01": ("autograd",),
+    "02": ("repeated", "projection", "one-sum", "repeated-backward"),
+    "03": ("memory-path", "ways"),
+    "04": ("parts", "prescribed"),
+}
+LEFT_OUT = {"01": ("mistakes-text", "mistakes", "mistakes-reading")}  # a kernel with two mistakes
+ENDINGS = ("_forward", "_backward")
+# Files of helpers/kernels, and what is left out of each: what the kernels are made of.
+STUBBED = {
+    "rnn.py": ("previous_states",),
+    "lstm.py": (),
+    "temporal.py": ("weight_gradient",),
+    "attention.py": ("scores_backward",),
+}
+OURS = "; left empty, they let the notebook run on with our version"
+NOTE = """\
+**Your copy.** Kernels are written in `helpers/kernels/`, in the file that a cell names, and other
+functions in the notebook. Where a kernel is not written yet, a cell says so in one line, and those
+that build on it wait. After a change, restart the notebook's kernel. Your answers to the questions
+at the end go below each."""
+KERNEL = "temporal_softmax_loss"  # which does not end in one of ENDINGS
+NOT_NEEDED = {"jupyter", "latex2mathml", "ninja", "pytest", "hypothesis", "nbval", "ruff", "mypy"}
 
 
-def stub(source, file, extra=()):
+def stub(source, file, left_out=()):
     """Replace the bodies of kernels by an error, and leave everything else as it is.
 
     Inputs:
         source: str, Python code
         file: where it stands, as the error shall name it
-        extra: names of functions to replace besides those that end in one of ENDINGS
-    Returns: str, Python code in which each replaced function keeps its signature and docstring
+        left_out: names of functions to leave out, and of their imports
+    Returns: str, Python code in which each kernel keeps its signature and docstring
     """
     lines = source.splitlines(keepends=True)
-    functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
-    for node in reversed(functions):  # from the end, so that line numbers before it still hold
-        if not (node.name.endswith(ENDINGS) or node.name in extra):
+    for node in reversed(ast.parse(source).body):  # lines before it still hold
+        if not isinstance(node, ast.FunctionDef):
             continue
-        documented = ast.get_docstring(node) is not None
-        start = node.body[0].end_lineno if documented else node.body[0].lineno - 1
-        message = f"{node.name}: yours to write, in {file}"
-        body = f'    raise NotImplementedError("{message}")\n'
-        lines[start : node.end_lineno] = [*_cache_comment(node), body]
-        if node.name.endswith("_backward"):  # a reader's own cache may hold other arrays
-            for decorator in node.decorator_list:
-                lines[decorator.lineno - 1 : decorator.end_lineno] = []
-    return "".join(lines)
+        if node.name in left_out:
+            lines[node.lineno - 1 : node.end_lineno] = []
+        elif node.name.endswith(ENDINGS) or node.name == KERNEL:
+            documented = ast.get_docstring(node) is not None
+            start = node.body[0].end_lineno if documented else node.body[0].lineno - 1
+            message = f"{node.name}: yours to write, in {file}"
+            lines[start : node.end_lineno] = [f'    raise NotImplementedError("{message}")\n']
+            if node.name.endswith("_backward"):  # a reader's own cache may hold other arrays
+                for decorator in node.decorator_list:
+                    lines[decorator.lineno - 1 : decorator.end_lineno] = []
+    text = re.sub(r"\n{4,}", "\n\n\n", "".join(lines).rstrip() + "\n")
+    gone = {name for names in STUBBED.values() for name in names}
+    return re.sub(rf"    (?:{'|'.join(gone)}),\n", "", text).replace(
+        "from helpers.kernels.rnn import previous_states\n", ""
+    )
+
+
+def packed(source):
+    """Return Python code as text that nobody reads by accident, in lines."""
+    text = base64.b85encode(zlib.compress(source.encode(), 9)).decode()
+    return [text[k : k + 90] for k in range(0, len(text), 90)]
 
 
 def pack(source):
@@ -98,28 +100,28 @@ def pack(source):
     Returns: str, Python code
     """
     docstring = ast.get_docstring(ast.parse(source), clean=False)
-    text = base64.b85encode(zlib.compress(source.encode(), 9)).decode()
-    lines = [f'    "{text[k : k + 90]}"' for k in range(0, len(text), 90)]
-    return "\n".join(
-        [
-            f'"""{docstring}"""\n',
-            "import base64",
-            "import zlib\n",
-            "PACKED = zlib.decompress(base64.b85decode(",
-            *lines,
-            ")).decode()",
-            "exec(compile(PACKED, __file__, 'exec'))\n",
-        ]
+    return f'"""{docstring}"""\n\n{_unpacking(source)}'
+
+
+def _unpacking(source):
+    lines = "\n".join(f'    "{line}"' for line in packed(source))
+    return (
+        "import base64\nimport zlib\n\n"
+        f"PACKED = zlib.decompress(base64.b85decode(\n{lines}\n)).decode()\n"
+        "exec(compile(PACKED, __file__, 'exec'))\n"
     )
 
 
-def _cache_comment(node):
-    """Show what a forward kernel caches, which is the last thing that it returns."""
-    last = node.body[-1]
-    if not node.name.endswith("_forward") or not isinstance(last, ast.Return):
-        return []
-    assert isinstance(last.value, ast.Tuple)
-    return [f"    # cache: {ast.unparse(last.value.elts[-1])}\n"]
+def pack_functions(source, names):
+    """Pack some functions of a module, and leave everything else as it is."""
+    lines, taken = source.splitlines(keepends=True), []
+    for node in reversed(ast.parse(source).body):
+        if isinstance(node, ast.FunctionDef) and node.name in names:
+            taken = [*lines[node.lineno - 1 : node.end_lineno], "\n\n", *taken]
+            lines[node.lineno - 1 : node.end_lineno] = []
+    assert taken
+    text = re.sub(r"\n{4,}", "\n\n\n", "".join(lines)).rstrip()
+    return f"{text}\n\n\n{_unpacking(''.join(taken))}"
 
 
 def write_student(folder, root=ROOT):
@@ -138,30 +140,93 @@ def write_student(folder, root=ROOT):
         copy = Path(temporary) / folder.name
         ignored = shutil.ignore_patterns("__pycache__", *OWN)
         shutil.copytree(root / "helpers", copy / "helpers", ignore=ignored)
-        for file, extra in STUBBED.items():
+        for file, left_out in STUBBED.items():
             path = copy / "helpers" / "kernels" / file
-            source = stub(path.read_text(encoding="utf-8"), f"helpers/kernels/{file}", extra)
+            source = stub(path.read_text(encoding="utf-8"), f"helpers/kernels/{file}", left_out)
             path.write_text(source, encoding="utf-8")
         for file in PACKED:
             path = copy / "helpers" / "diagnosis" / file
             path.write_text(pack(path.read_text(encoding="utf-8")), encoding="utf-8")
+        for file, names in PACKED_FUNCTIONS.items():
+            path = copy / "helpers" / file
+            source = pack_functions(path.read_text(encoding="utf-8"), names)
+            path.write_text(source, encoding="utf-8")
         (copy / "notebooks").mkdir()
+        answers = ["# Answers to the questions, for those who mark\n"]
         for path in sorted((root / "notebooks").glob("*.ipynb")):
-            _write_notebook(path, copy / "notebooks" / path.name)
+            answers += _write_notebook(path, copy / "notebooks" / path.name)
         for name in COPIED:
-            copy_one = shutil.copytree if (root / name).is_dir() else shutil.copy
-            copy_one(root / name, copy / name)
-        (copy / "README.md").write_text(README, encoding="utf-8")
+            (copy / name).parent.mkdir(exist_ok=True)
+            if (root / name).is_dir():
+                shutil.copytree(root / name, copy / name, ignore=ignored)
+            else:
+                shutil.copy(root / name, copy / name)
+        (copy / "requirements.txt").write_text(_requirements(root), encoding="utf-8")
+        for path in sorted(HANDOUT.iterdir()):
+            if path.is_file():
+                place = copy / "helpers" if path.name == "waiting.py" else copy
+                shutil.copy(path, place / path.name)
         os.replace(copy, folder)
+    text = "\n".join(answers)
+    folder.with_name(f"{folder.name}-answers.md").write_text(text, encoding="utf-8")
+
+
+def _requirements(root):
+    """Return what students need, at the versions that are tested: a short list."""
+    wanted = [re.split(r"[^\w-]", line)[0] for line in _lines(root / "requirements.txt")]
+    names = ["jupyterlab", "ipykernel", *(n for n in wanted if n not in NOT_NEEDED)]
+    start = re.compile(rf"({'|'.join(names).replace('_', '[_-]')})==", re.IGNORECASE)
+    return "".join(f"{x}\n" for x in _lines(root / "constraints.txt") if start.match(x))
+
+
+def _lines(path):
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _write_notebook(path, target):
-    """Copy a notebook without outputs, solutions and the way to the whole course in Colab."""
-    notebook = nbformat.read(path, as_version=4)
-    notebook.cells = [c for c in notebook.cells if "solution" not in c.metadata.get("tags", [])]
+    """Copy a notebook without outputs, solutions, answers and the way to the whole course.
+
+    Returns: the answers, lines of Markdown
+    """
+    notebook, number = nbformat.read(path, as_version=4), path.name[:2]
+    title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
+    answers = [f"\n## {title}\n"]
+    cells = []
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags", [])
+        if "solution" in tags or cell.id in LEFT_OUT.get(number, ()):
+            continue
+        if cell.cell_type == "markdown":
+            answers += _without_answers(cell)
+        elif cell.id in PACKED_CELLS.get(number, ()):
+            lines = "\n".join(packed(cell.source))
+            cell.source = f'waiting.run("""\n{lines}\n""")  # it would give a kernel away'
+        elif "your-turn" in tags and "checks.check_kernel" in cell.source:
+            name = re.search(r"^def (\w+)", cell.source, re.MULTILINE)[1]
+            where = f"# yours to write, in helpers/kernels/{file_of(name)}"
+            cell.source = f'{where}\n{name} = waiting.checked("{name}")'
+        elif cell.id == "setup":
+            cell.source += "\nfrom helpers import waiting  # says what is not written yet"
+        cells.append(cell)
+    notebook.cells = [cells[0], nbformat.v4.new_markdown_cell(NOTE, id="your-copy"), *cells[1:]]
     badges.prepare(notebook, None, f"notebooks/{path.name}")
     notebook, _ = ClearOutputPreprocessor().preprocess(notebook, {})
     target.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+    return answers
+
+
+def _without_answers(cell):
+    """Take the folded answers out of a cell. Returns: questions and answers, lines of Markdown"""
+    cell.source = cell.source.replace(OURS, "")
+    parts = re.split(
+        r"<details>\s*<summary>Answer</summary>(.*?)</details>", cell.source, flags=re.S
+    )
+    if len(parts) == 1:
+        return []
+    cell.source = "*Your answer:*".join(parts[::2])
+    pairs = zip(parts[::2], parts[1::2], strict=False)
+    return [f"{q.strip()}\n\n> {a.strip()}\n" for q, a in pairs]
 
 
 def main(arguments=None):
