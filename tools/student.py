@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 import zlib
+from itertools import permutations
 from pathlib import Path
 
 import nbformat
@@ -21,13 +22,14 @@ from nbconvert.preprocessors import ClearOutputPreprocessor
 from helpers.files import DataError
 from helpers.settings import ROOT
 from tools import badges
+from tools.handout.order import USUAL
 from tools.submission import file_of
 
 HANDOUT = ROOT / "tools" / "handout"
 COPIED = ("pretrained", "data/photographs", "data/scenes", "data/README.md", "LICENSE")
 OWN = ("fast",)  # the compiled engine holds the kernels once more
 # What the checks compare with: solutions, which the copy holds packed, not to be read or found
-PACKED = ("textbook.py", "tasks.py", "mistakes.py", "extremes.py")
+PACKED = ("textbook.py", "tasks.py", "mistakes.py")
 PACKED_FUNCTIONS = {  # near-solutions that `helpers` needs itself
     "checks.py": ("numerical_gradient", "_entry_errors"),
     "vocabulary.py": ("shift_captions",),
@@ -53,6 +55,12 @@ NOTE = """\
 functions in the notebook. Where a kernel is not written yet, a cell says so in one line, and those
 that build on it wait. After a change, restart the notebook's kernel. Your answers to the questions
 at the end go below each."""
+VARIED = """
+
+**This edition's order of gates.** In *your* kernels the four blocks of columns of `Wx`, `Wh`,
+`Wattn`, `b` and `a` stand in the order **{0}, {1}, {2}, {3}**. What a notebook or the checks pass
+on is in the order printed here, and `helpers/kernels/order.py` moves the columns on the way."""
+PLACES = {"waiting.py": "helpers", "order.py": "helpers/kernels"}  # of files of HANDOUT
 KERNEL = "temporal_softmax_loss"  # which does not end in one of ENDINGS
 NOT_NEEDED = {"jupyter", "latex2mathml", "ninja", "pytest", "hypothesis", "nbval", "ruff", "mypy"}
 
@@ -124,15 +132,21 @@ def pack_functions(source, names):
     return f"{text}\n\n\n{_unpacking(''.join(taken))}"
 
 
-def write_student(folder, root=ROOT):
+def gate_order(variant):
+    """Return the order of the gates in a variant, such as "figo"; 0 is the usual one."""
+    return "".join(list(permutations(USUAL))[variant and 1 + (variant - 1) % 23])
+
+
+def write_student(folder, root=ROOT, variant=0):
     """Write the course with stubs for kernels, whole or not at all.
 
     Inputs:
         folder: where to; must not exist, since it may hold somebody's work
         root: folder of the course
+        variant: a number that changes the order of the gates, and the inputs of the checks
     Raises: DataError when the folder exists
     """
-    folder, root = Path(folder), Path(root)
+    folder, root, order = Path(folder), Path(root), gate_order(variant)
     if folder.exists():
         raise DataError(f"{folder}: is there already, and may hold work; move it or delete it")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -143,6 +157,10 @@ def write_student(folder, root=ROOT):
         for file, left_out in STUBBED.items():
             path = copy / "helpers" / "kernels" / file
             source = stub(path.read_text(encoding="utf-8"), f"helpers/kernels/{file}", left_out)
+            if order != USUAL:
+                source = source.replace(
+                    "order i, f, o, g, as in CS231n", f"order {', '.join(order)}"
+                )
             path.write_text(source, encoding="utf-8")
         for file in PACKED:
             path = copy / "helpers" / "diagnosis" / file
@@ -154,7 +172,7 @@ def write_student(folder, root=ROOT):
         (copy / "notebooks").mkdir()
         answers = ["# Answers to the questions, for those who mark\n"]
         for path in sorted((root / "notebooks").glob("*.ipynb")):
-            answers += _write_notebook(path, copy / "notebooks" / path.name)
+            answers += _write_notebook(path, copy / "notebooks" / path.name, order)
         for name in COPIED:
             (copy / name).parent.mkdir(exist_ok=True)
             if (root / name).is_dir():
@@ -164,11 +182,25 @@ def write_student(folder, root=ROOT):
         (copy / "requirements.txt").write_text(_requirements(root), encoding="utf-8")
         for path in sorted(HANDOUT.iterdir()):
             if path.is_file():
-                place = copy / "helpers" if path.name == "waiting.py" else copy
-                shutil.copy(path, place / path.name)
+                shutil.copy(path, copy / PLACES.get(path.name, "") / path.name)
+        _vary(copy / "helpers", order, variant)
         os.replace(copy, folder)
     text = "\n".join(answers)
     folder.with_name(f"{folder.name}-answers.md").write_text(text, encoding="utf-8")
+
+
+def _vary(helpers, order, variant):
+    """Put the order of the gates, and the seed of the checks, into a copy of `helpers`."""
+    path = helpers / "waiting.py"
+    path.write_text(path.read_text().replace("SEED = 0", f"SEED = {variant}"), encoding="utf-8")
+    path = helpers / "kernels" / "order.py"
+    if order == USUAL:
+        path.unlink()
+        return
+    text = path.read_text(encoding="utf-8").replace(f'ORDER = "{USUAL}"', f'ORDER = "{order}"')
+    path.write_text(text, encoding="utf-8")
+    with open(helpers / "kernels" / "__init__.py", "a", encoding="utf-8") as file:
+        file.write("\nfrom helpers.kernels import order\n\nglobals().update(order.kernels)\n")
 
 
 def _requirements(root):
@@ -184,7 +216,7 @@ def _lines(path):
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def _write_notebook(path, target):
+def _write_notebook(path, target, order=USUAL):
     """Copy a notebook without outputs, solutions, answers and the way to the whole course.
 
     Returns: the answers, lines of Markdown
@@ -209,7 +241,8 @@ def _write_notebook(path, target):
         elif cell.id == "setup":
             cell.source += "\nfrom helpers import waiting  # says what is not written yet"
         cells.append(cell)
-    notebook.cells = [cells[0], nbformat.v4.new_markdown_cell(NOTE, id="your-copy"), *cells[1:]]
+    note = NOTE if order == USUAL or number not in ("03", "04") else NOTE + VARIED.format(*order)
+    notebook.cells = [cells[0], nbformat.v4.new_markdown_cell(note, id="your-copy"), *cells[1:]]
     badges.prepare(notebook, None, f"notebooks/{path.name}")
     notebook, _ = ClearOutputPreprocessor().preprocess(notebook, {})
     target.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
@@ -233,9 +266,11 @@ def main(arguments=None):
     """Write the students' copy. Returns: the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.student", description=__doc__)
     parser.add_argument("folder", nargs="?", default=str(ROOT / "build" / "student"))
-    folder = parser.parse_args(arguments).folder
+    parser.add_argument("--variant", type=int, default=0, help="another order of gates, such as 7")
+    options = parser.parse_args(arguments)
+    folder = options.folder
     try:
-        write_student(folder)
+        write_student(folder, variant=options.variant)
     except (DataError, OSError) as error:
         print(f"student: {error}", file=sys.stderr)
         return 2

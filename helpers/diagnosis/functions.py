@@ -22,7 +22,9 @@ SOURCES: dict[str, str] = {
     node.name: ast.get_source_segment(_TASKS, node) or ""
     for node in ast.parse(_TASKS).body
     if isinstance(node, ast.FunctionDef)
-} | {"shift_captions": inspect.getsource(vocabulary.shift_captions)}
+} | {
+    "shift_captions": vars(vocabulary).get("PACKED") or inspect.getsource(vocabulary.shift_captions)
+}
 
 
 def check_function(function, otherwise=None):
