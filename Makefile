@@ -31,7 +31,7 @@ fuzz: $(INSTALLED)  ## feed 5,000 damaged files to everything that reads files
 	FUZZ_CASES=5000 $(RUN) pytest tests/test_fuzz.py
 
 colab: build/colab/.installed  ## try the code with the versions that Colab has
-	build/colab/bin/python -m pytest tests/test_kernels*.py \
+	build/colab/bin/python -m pytest -W ignore::DeprecationWarning tests/test_kernels*.py \
 		tests/test_layers.py tests/test_decoding.py tests/test_notebook.py
 
 build/colab/.installed: requirements.txt constraints-colab.txt

@@ -71,7 +71,11 @@ def encode_features(data, encoder, folder, batch_size=16, progress=True):
         if _open_whole(whole, count) is None:  # else another process was the first
             problems = _known_problems(data, note)
             if not problems or _open_whole(*good(problems)) is None:
-                problems = _encode(data, encoder, file, note, batch_size, progress)
+                try:
+                    problems = _encode(data, encoder, file, note, batch_size, progress)
+                except OSError as error:
+                    error.filename = error.filename or str(partial)  # of a full disk
+                    raise
                 partial.replace(good(problems)[0])
             if problems:
                 partial.unlink(missing_ok=True)

@@ -127,6 +127,15 @@ def test_a_cache_that_is_not_whole_is_made_again(tmp_path, damage):
     assert first.read_bytes() == expected
 
 
+def test_a_full_disk_is_named(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space: '.*\.part'"):
+        encode(Pictures(10), tmp_path)
+
+
 def test_a_cache_with_gaps_is_made_again(tmp_path, capsys):
     first = Path(encode(Pictures(10), tmp_path).filename)
     expected = first.read_bytes()

@@ -40,6 +40,9 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())  # else a power cut could leave the new name on an empty file
         os.replace(temporary, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say which file
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

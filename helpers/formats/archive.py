@@ -218,7 +218,7 @@ class Archive:
             return self.read(name).decode("utf-8-sig")
         except UnicodeDecodeError as error:
             problem = f"not UTF-8 text (byte {error.start})"
-            raise DataError(f"{self.label(name)}: {problem}; fetch it again") from error
+            raise DataError(f"{self.label(name)}: {problem}; save it as UTF-8") from error
 
     def read_json(self, name: str) -> Any:
         """Read a whole JSON file. Raises: DataError when it is not JSON, and as for `read`."""
