@@ -158,6 +158,37 @@ def test_sliders_are_left_to_the_reader(path):
 
 
 @every_notebook
+def test_a_slider_moves_after_the_last_cell_too(path):
+    code = cells(path, "code")
+    statements = [(k, node) for k, c in enumerate(code) for node in ast.parse(c.source).body]
+    functions = {node.name: node for _, node in statements if isinstance(node, ast.FunctionDef)}
+    for k in (k for k, cell in enumerate(code) if tagged(cell, "slider")):
+        needed, waiting = set(), names([node for at, node in statements if at == k], ast.Load)
+        while waiting:
+            needed.add(name := waiting.pop())
+            if name in functions:
+                waiting |= outer_names(functions[name]) - needed
+        later = names([node for at, node in statements if at > k], ast.Store) - set(functions)
+        assert not needed & later, f"a later cell gives {needed & later} another value"
+
+
+def names(statements, context):
+    """Return the names that statements outside functions read (ast.Load) or set (ast.Store)."""
+    return {
+        node.id
+        for statement in statements if not isinstance(statement, ast.FunctionDef)
+        for node in ast.walk(statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, context)
+    }  # fmt: skip
+
+
+def outer_names(function):
+    """Return the names that a function reads and does not set."""
+    local = names(function.body, ast.Store) | {each.arg for each in function.args.args}
+    return names(function.body, ast.Load) - local
+
+
+@every_notebook
 def test_cells_are_short(path):
     lengths = [len(cell.source.splitlines()) for cell in cells(path, "code")]
     assert sorted(lengths)[len(lengths) // 2] <= 12
