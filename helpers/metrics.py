@@ -28,10 +28,9 @@ def bleu(references: References, candidates: Sequence[str]) -> dict[str, float]:
     """
     from nltk.translate.bleu_score import closest_ref_length, modified_precision
 
-    _check(references, candidates)
-    tokenized = [[tokenize(caption) for caption in several] for several in references]
-    said = [tokenize(caption) for caption in candidates]
-    pairs = list(zip(tokenized, said, strict=True))
+    truth, results = _tokenized(references, candidates)
+    said = [text.split() for (text,) in results.values()]
+    pairs = [([text.split() for text in truth[i]], words) for i, words in enumerate(said)]
     length = sum(map(len, said))
     wanted = sum(closest_ref_length(several, len(words)) for several, words in pairs)
     # the reference scorer's guards against 0 / 0, which decide about very short captions
@@ -57,7 +56,7 @@ def score_captions(references: References, candidates: Sequence[str]) -> dict[st
     from pycocoevalcap.rouge.rouge import Rouge
 
     scores = bleu(references, candidates)
-    truth, results = _spaced(references, candidates)
+    truth, results = _tokenized(references, candidates)
     scores["ROUGE-L"] = float(Rouge().compute_score(truth, results)[0])
     if len({frozenset(" ".join(several).split()) for several in truth.values()}) > 1:
         scores["CIDEr-D"] = float(Cider().compute_score(truth, results)[0])
@@ -75,8 +74,7 @@ def java_scores(
         metrics to the reason why it was not computed
     Raises: as for `bleu`
     """
-    _check(references, candidates)
-    truth, results = _spaced(references, candidates)
+    truth, results = _tokenized(references, candidates)
     scores, absent = {}, {}
     for name, compute in (("METEOR", _meteor), ("SPICE", _spice)):
         try:
@@ -131,15 +129,8 @@ def _spice(truth: dict, results: dict) -> float:
         raise _Absent(f"its Java program failed ({error})") from error
 
 
-def _spaced(references: References, candidates: Sequence[str]) -> tuple[dict, dict]:
-    """Lay captions out as pycocoevalcap wants them: dicts from a number to lists of texts."""
-    spaced = [[" ".join(tokenize(caption)) for caption in several] for several in references]
-    return dict(enumerate(spaced)), {
-        i: [" ".join(tokenize(caption))] for i, caption in enumerate(candidates)
-    }
-
-
-def _check(references: References, candidates: Sequence[str]) -> None:
+def _tokenized(references: References, candidates: Sequence[str]) -> tuple[dict, dict]:
+    """Check captions, and lay their words out as pycocoevalcap does: number -> list of texts."""
     for name, texts in (("references", references), ("candidates", candidates)):
         if isinstance(texts, str):
             raise ValueError(f"{name}: expected a list, one entry for each image; got one str")
@@ -147,11 +138,14 @@ def _check(references: References, candidates: Sequence[str]) -> None:
         raise ValueError(f"{len(references)} images with references, {len(candidates)} candidates")
     if any(isinstance(several, str) for several in references):
         raise ValueError("references: expected a list of captions for each image; got one str each")
-    empty = [i for i, several in enumerate(references) if not any(map(tokenize, several))]
-    if empty or not len(references):
-        problem = f"references: every image needs some words; none for images {empty[:5]}"
-        raise ValueError(problem)
     for i, caption in enumerate(candidates):
         if not isinstance(caption, str):
             kind = type(caption).__name__
             raise TypeError(f"candidates: expected a str for each image; got {kind} for image {i}")
+    spaced = [[" ".join(tokenize(caption)) for caption in several] for several in references]
+    empty = [i for i, several in enumerate(spaced) if not any(several)]
+    if empty or not spaced:
+        raise ValueError(f"references: every image needs some words; none for images {empty[:5]}")
+    return dict(enumerate(spaced)), {
+        i: [" ".join(tokenize(caption))] for i, caption in enumerate(candidates)
+    }

@@ -157,6 +157,8 @@ def test_the_score_that_decides_is_named():
         progress=False, decides="a",
     )  # fmt: skip
     assert torch.equal(weights(model)["score.W"], seen[0]["score.W"])
+    with pytest.raises(ValueError, match=r"decides must be one of epoch, .*, a, not 'BLEU-4'"):
+        train(model, small_examples(), lambda m: {"a": 1.0}, settings, progress=False)
 
 
 def test_names_the_step_where_the_loss_is_not_finite():

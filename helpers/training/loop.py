@@ -74,7 +74,8 @@ def train(
         training, reward (CIDEr-D of the sampled captions), captions/s, seconds of training,
         waited (share of them in which the data were not ready), and the scores
     Raises: TrainingError naming the step where the loss is not finite, or the checkpoint that
-        cannot be written; DataError for a checkpoint that is broken or of other settings.
+        cannot be written; DataError for a checkpoint that is broken or of other settings;
+        ValueError for a score that `validate` does not return.
     """
     prepare_process()
     run = _Run(model, examples, settings, folder)
@@ -85,6 +86,8 @@ def train(
         while not run.finished():
             _train_epoch(run, examples, progress)
             record = distributed.agree(lambda: run.record() | validate(run.averaged.module))
+            if decides not in record:
+                raise ValueError(f"decides must be one of {', '.join(record)}, not {decides!r}")
             run.finish_epoch(record, record[decides], on_best)
             if progress:
                 tqdm.write("  ".join(f"{k} {v:.4g}" for k, v in record.items()))
