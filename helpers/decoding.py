@@ -187,12 +187,12 @@ def best(model, features, width=1, **options):
 
 @torch.inference_mode()
 def replay(model, features, ids):
-    """Recompute what a model thought while it said a caption.
+    """Recompute the log-probabilities of every word at every step of a caption, (T, V).
 
-    Inputs: model: as for `greedy`; features: of one image, with a leading dimension of 1;
-        ids: the caption's ids, T of them, without <START>
-    Returns: log-probabilities of every word at every step, (T, V); the caption's own
-        log-probability is the sum of entries [t, ids[t]]
+    The caption's own log-probability is the sum of entries [t, ids[t]].
+
+    Inputs: model: as for `greedy`; features: of one image, with a leading dimension of 1; ids: the
+        caption's, T of them, without <START>
     """
     state, A = model.start(features)
     rows = []

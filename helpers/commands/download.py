@@ -73,12 +73,11 @@ def download(name, folder=None, images=None, progress=True):
 
 
 def fetch(source, path, progress=True):
-    """Download a file, or check the one that is there; only a checked file gets its name.
+    """Download a file to `path`, or check the one that is there; only a checked file gets its name.
 
     What has come stays beside `path` under a hidden name. A later call goes on from there if a
     hash is published, which tells whether both parts are of one file.
 
-    Inputs: source: Source; path: where to; progress: show curl's progress bar. Returns: path
     Raises: DataError naming the address or file, and the remedy; OSError when the disk is full
     """
     if path.exists():
@@ -179,10 +178,7 @@ def _addresses(folder, pictures, count):
 def fetch_images(addresses, folder, progress=True):
     """Fetch images eight at a time; those that are there already stay.
 
-    Inputs:
-        addresses: dict from place below the folder to address
-        folder: where to
-        progress: show curl's progress
+    Inputs: addresses: dict from place below the folder to address
     Raises: DataError naming the first that did not come, after the others have
     """
     from helpers.images import ImageError, open_image

@@ -80,10 +80,8 @@ class ImageEncoder(nn.Module):
         return load_pixels(image, self.image_size)
 
     def forward(self, images):
-        """Encode pictures.
+        """Encode images (N, 3, S, S), uint8 in [0, 255] or float in [0, 1], RGB.
 
-        Inputs:
-            images: (N, 3, S, S), uint8 in [0, 255] or float in [0, 1], RGB
         Returns: features, (N, P, C) with P = ceil(S / stride)², or (N, C) with `pool`
         Raises: ValueError for another shape, dtype or range.
         """
@@ -130,11 +128,9 @@ def keep_normalisation(encoder, mean, std):
 
 
 def normalise(images, encoder):
-    """Check pictures, scale them to [0, 1] and normalise them as an encoder wants it.
+    """Check pictures, scale them to [0, 1] and normalise them with an encoder's mean and std.
 
-    Inputs:
-        images: (N, 3, S, S), uint8 in [0, 255] or float in [0, 1], RGB
-        encoder: has image_size, mean and std
+    Inputs: images: (N, 3, S, S), uint8 in [0, 255] or float in [0, 1], RGB; S of the encoder
     Returns: float32, (N, 3, S, S), channels last in memory
     Raises: ValueError for another shape, dtype or range.
     """

@@ -135,9 +135,7 @@ def _peak(alpha, size):
 def largest_weight(sizes, curves):
     """Draw the largest attention weight against the size of query and keys.
 
-    Inputs:
-        sizes: sizes H, in rising order
-        curves: dict from a curve's name to the mean largest weight at each size
+    Inputs: sizes: H, in rising order; curves: dict from a name to the mean largest weight at each
     """
     figure, axes = subplots(figsize=(6, 3.1))
     for (name, values), style in zip(curves.items(), ("--", "-"), strict=False):
@@ -151,9 +149,7 @@ def largest_weight(sizes, curves):
 def query_length(lengths, weights, shown):
     """Draw attention weights against the length of the query, and as bars at one length.
 
-    Inputs:
-        lengths: of the query, (L,), in rising order
-        weights: of each position at each of them, (L, P)
+    Inputs: lengths: (L,), in rising order; weights: of each position at each of them, (L, P);
         shown: which of the lengths the bars show, an index
     """
     figure, (left, right) = subplots(1, 2, figsize=(8.6, 3.1), width_ratios=(1.6, 1))
@@ -174,10 +170,8 @@ def query_length(lengths, weights, shown):
 def seed_scores(results, metrics=("BLEU-4", "CIDEr-D")):
     """Draw what several models reach, one panel per metric, one dot per seed.
 
-    Inputs:
-        results: dict from a model's name to a list with, for each seed, a dict from a way of
-            decoding to a dict of scores
-        metrics: keys of the latter
+    Inputs: results: dict from a model's name to a list with, for each seed, a dict from a way of
+        decoding to a dict of scores; metrics: keys of the latter
     """
     figure, grid = subplots(1, len(metrics), figsize=(8.6, 3.4), squeeze=False)
     for axes, metric in zip(grid[0], metrics, strict=True):

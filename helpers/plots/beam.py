@@ -9,9 +9,8 @@ from helpers.plots.style import COLORS
 def beam_tree(tree, width):
     """Draw what a beam keeps at each step: every beginning of a caption with its probability.
 
-    Inputs:
-        tree: dict from a beginning, such as "a boat", to a dict from the next word to its
-            probability; "" is the beginning of all, and a beginning that is no key has ended
+    Inputs: tree: dict from a beginning, such as "a boat", to a dict from the next word to its
+        probability; "" is the beginning of all, and a beginning that is no key has ended;
         width: how many beginnings are kept at each step
     """
     levels, kept = [{"": 1.0}], [[""]]

@@ -54,9 +54,7 @@ def rnn_cell(gradients=False):
 def unrolled_rnn(steps=4, gradients=False):
     """Draw an RNN over a sequence: one cell per timestep, all with the same weights.
 
-    Inputs:
-        steps: how many timesteps, T
-        gradients: draw the way back too, with the two paths into each hidden state
+    Inputs: steps: how many, T; gradients: draw the way back too, two paths into each hidden state
     """
     title = "One cell, the same weights at every timestep"
     if gradients:
@@ -146,10 +144,8 @@ def tanh_and_derivative(a, value, derivative):
 def saturation(states, scales, passed, at=None):
     """Draw how tanh saturates when weights grow: states as histograms, and the mean derivative.
 
-    Inputs:
-        states: dict from a weight scale to hidden states, any shape
-        scales: weight scales, in rising order; passed: mean of 1 - h**2 at each of them
-        at: a scale to mark on the right
+    Inputs: states: dict from a weight scale to hidden states; scales: in rising order; passed: mean
+        of 1 - h**2 at each of them; at: a scale to mark on the right
     """
     figure, (left, right) = subplots(1, 2, figsize=(8.4, 3.1))
     for (scale, h), style in zip(states.items(), ("-", "--", ":"), strict=False):
@@ -202,9 +198,8 @@ def gradient_norms(panels):
 def cliff(weights, losses, paths):
     """Draw a loss with a cliff, and the steps that gradient descent takes on it.
 
-    Inputs:
-        weights, losses: the loss as a function of one weight
-        paths: dict from a panel's title to the (weight, loss) pairs of a descent, (steps, 2)
+    Inputs: weights, losses: the loss as a function of one weight; paths: dict from a panel's title
+        to the (weight, loss) pairs of a descent, (steps, 2)
     """
     figure, row = subplots(1, len(paths), figsize=(8.6, 3.2), sharey=True, squeeze=False)
     for axes, (title, path) in zip(row[0], paths.items(), strict=True):

@@ -8,10 +8,8 @@ def learning_curves(histories, score="BLEU-4", unit="nats per caption"):
 
     Where the records hold a "validation loss", it is drawn too, dashed.
 
-    Inputs:
-        histories: dict from the run's name to what `training.train` returned
-        score: the record's key to draw on the right
-        unit: of the loss; a reward is CIDEr-D
+    Inputs: histories: dict from the run's name to what `training.train` returned; score: the
+        record's key to draw on the right; unit: of the loss; a reward is CIDEr-D
     """
     figure, (left, right) = subplots(1, 2, figsize=(8, 3))
     first = next(iter(histories.values()))[0]
@@ -39,11 +37,8 @@ def learning_curves(histories, score="BLEU-4", unit="nats per caption"):
 def loss_curve(losses, unit, floor=None, log=False):
     """Draw the loss of every step.
 
-    Inputs:
-        losses: one number per step
-        unit: what the loss is measured in
-        floor: a loss that no model can go below, drawn as a line
-        log: draw it on a logarithmic axis
+    Inputs: losses: one per step; unit: of the loss; floor: a loss that no model can go below, drawn
+        as a line; log: draw it on a logarithmic axis
     """
     figure, axes = subplots(figsize=(5.6, 3))
     axes.plot(losses, label="training loss")
@@ -61,10 +56,8 @@ def loss_curve(losses, unit, floor=None, log=False):
 def task_curves(histories, chance):
     """Draw loss and accuracy of training and validation against epochs, one colour per run.
 
-    Inputs:
-        histories: dict from the run's name to a list of one record per epoch, with "train" and
-            "val", each a pair of loss and accuracy
-        chance: the accuracy of guessing, drawn as a line
+    Inputs: histories: dict from the run's name to a list of one record per epoch, with "train" and
+        "val", each a pair of loss and accuracy; chance: the accuracy of guessing, drawn as a line
     """
     figure, panels = subplots(1, 2, figsize=(8.6, 3.4))
     for (name, history), color in zip(histories.items(), COLORS.values(), strict=False):

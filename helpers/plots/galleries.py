@@ -11,13 +11,9 @@ from helpers.plots.style import COLORS, subplots
 def caption_gallery(images, captions, columns=4, width=28, colors=None, square=False):
     """Show pictures in a grid, each with its caption below.
 
-    Inputs:
-        images: list of PIL images or (height, width, 3) arrays
-        captions: one text per image; line breaks are kept
-        columns: pictures per row
-        width: characters per line of caption
-        colors: one colour of text per image
-        square: cut each to the central square, which is what an encoder sees; PIL images alone
+    Inputs: images: list of PIL images or (height, width, 3) arrays; captions: one text per image;
+        columns: pictures per row; width: characters per line of caption; colors: of each text;
+        square: cut PIL images to the central square, which is what an encoder sees
     """
     if square:
         images = [ImageOps.fit(image, (420, 420)) for image in images]
@@ -42,9 +38,7 @@ def caption_gallery(images, captions, columns=4, width=28, colors=None, square=F
 def seen_squares(images, side=288, cells=0):
     """Show pictures whole, the central square framed and the rest, which is not seen, faded.
 
-    Inputs:
-        images: list of PIL images, RGB
-        side: of the encoder's square in pixels, for the title
+    Inputs: images: list of PIL images, RGB; side: of the encoder's square in pixels, for the title;
         cells: draw so many cells a side into the square; 0 for none
     """
     ratios = [image.width / image.height for image in images]

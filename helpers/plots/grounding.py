@@ -11,9 +11,8 @@ from helpers.plots.style import COLORS, subplots
 def pointing_accuracy(scores, by_category):
     """Draw the share of words whose map points at what they name, beside the baselines.
 
-    Inputs:
-        scores: dict from a bar's name to a share in [0, 1]
-        by_category: as `grounding.by_category` returns it
+    Inputs: scores: dict from a bar's name to a share in [0, 1]; by_category: as
+        `grounding.by_category` returns it
     """
     figure, (left, right) = subplots(1, 2, figsize=(9, 5), width_ratios=(1, 1.6))
     names = [textwrap.fill(name, 12) for name in scores]
@@ -43,10 +42,8 @@ def pointing_accuracy(scores, by_category):
 def pointing_by_offset(offsets, shares, chance):
     """Draw how often the map of an earlier or later word points at what a word names.
 
-    Inputs:
-        offsets: steps from the word to the map, in rising order; 0 is the word's own map
-        shares: share of hits at each offset, in [0, 1]
-        chance: share of hits of a cell drawn at random
+    Inputs: offsets: steps from the word to the map, in rising order; shares: of hits at each, in
+        [0, 1]; chance: share of hits of a cell drawn at random
     """
     figure, axes = subplots(figsize=(6, 3))
     axes.plot(offsets, shares, marker="o", label="most attended cell")

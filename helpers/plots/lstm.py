@@ -63,9 +63,8 @@ _WIRES = [
 def memory_over_time(switches, c, h):
     """Draw which gates are open at each timestep, and below them one memory and what it shows.
 
-    Inputs:
-        switches: dict from a gate's name to T numbers, 0 for shut and 1 for open
-        c, h: cell state and hidden state of one unit, (T,) each
+    Inputs: switches: dict from a gate's name to T numbers, 0 for shut and 1 for open; c, h: cell
+        state and hidden state of one unit, (T,) each
     """
     figure, (top, bottom) = subplots(2, 1, figsize=(7.2, 3.8), sharex=True, height_ratios=(1, 1.4))
     table = np.array(list(switches.values()))  # (gates, T)
@@ -142,10 +141,8 @@ def eigenvalues(spectra):
 def gates_over_time(panels, words):
     """Draw gates and states as heat maps: one row per unit, one column per word.
 
-    Inputs:
-        panels: dict from a title to values (T, units); in [0, 1], or in [-1, 1] where one is
-            negative
-        words: T texts, what the network reads at each timestep
+    Inputs: panels: dict from a title to values (T, units), in [0, 1], or in [-1, 1] where one is
+        negative; words: T texts, what the network reads at each timestep
     """
     figure, axes = subplots(
         len(panels), 1, figsize=(0.62 * len(words) + 1.4, 1.55 * len(panels)), sharex=True
@@ -190,9 +187,8 @@ def bleu_scores(runs):
 def picture_worth(runs, lead):
     """Draw what the picture is worth to two captioners, word by word, and the lead of the second.
 
-    Inputs:
-        runs: dict from a model's name to nats (seeds, words)
-        lead: title of the right panel: the second model's nats minus the first one's
+    Inputs: runs: dict from a model's name to nats (seeds, words); lead: title of the right panel,
+        the second model's nats minus the first one's
     """
     figure, (left, right) = subplots(1, 2, figsize=(9.4, 3.5))
     first, second = (np.asarray(nats) for nats in runs.values())

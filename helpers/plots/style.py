@@ -53,14 +53,10 @@ def subplots(*grid, **options):
 
 
 def show(figure, alt):
-    """Show a figure with its alternative text, and close it.
+    """Show a figure, and `alt`, what is to be seen, for those who do not see it; then close it.
 
     Lines and diagrams become SVG, which is sharp at any size; a figure that holds pictures
     becomes a PNG, or a JPEG where that is large, with two pixels for each of the page's.
-
-    Inputs:
-        figure: matplotlib Figure
-        alt: str, what is to be seen, for those who do not see it
     """
     kind, data = _encode(figure)
     inches = figure.get_tightbbox().width + 2 * plt.rcParams["savefig.pad_inches"]

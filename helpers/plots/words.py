@@ -8,11 +8,8 @@ from helpers.plots.style import COLORS, subplots
 def words_considered(probabilities, vocabulary, chosen, count=5):
     """Draw the most probable words of each step as a table, coloured by probability.
 
-    Inputs:
-        probabilities: of every word at every step, (T, V) tensor
-        vocabulary: Vocabulary
-        chosen: the T ids that were said, bold in the table
-        count: words to show per step
+    Inputs: probabilities: of every word at every step, (T, V) tensor; vocabulary: Vocabulary;
+        chosen: the T ids that were said, bold in the table; count: words to show per step
     """
     probabilities = probabilities.detach().float().cpu()
     best = probabilities.argsort(1, descending=True)[:, :count]  # (T, count)
@@ -38,13 +35,10 @@ def words_considered(probabilities, vocabulary, chosen, count=5):
 
 
 def temperatures(log_probs, vocabulary, values, count=8):
-    """Draw the probabilities of the next word at several temperatures, one panel for each.
+    """Draw the probabilities of the next word at several temperatures T, one panel for each.
 
-    Inputs:
-        log_probs: of every word at one step, (V,) tensor
-        vocabulary: Vocabulary
-        values: temperatures T; probabilities are the softmax of log_probs / T
-        count: words to show, the most probable first; all others are one bar more
+    Inputs: log_probs: of every word at one step, (V,) tensor; vocabulary: Vocabulary; values: of T,
+        each for softmax of log_probs / T; count: words to show; all others are one bar more
     """
     best = log_probs.topk(count).indices
     names = [vocabulary.idx_to_word[int(word)] for word in best] + ["all others"]
@@ -66,9 +60,7 @@ def temperatures(log_probs, vocabulary, values, count=8):
 def beam_widths(widths, log_probs):
     """Draw how probable the best caption becomes as the beam gets wider.
 
-    Inputs:
-        widths: of the beams, in rising order
-        log_probs: mean log-probability of the best captions at each width, in nats
+    Inputs: widths: in rising order; log_probs: mean log-probability of the best captions, in nats
     """
     figure, axes = subplots(figsize=(6, 3))
     axes.plot(widths, log_probs, marker="o", color=COLORS["blue"])
@@ -99,9 +91,7 @@ def estimate_errors(samples, errors):
 def rewards_while_learning(rewards, window=5):
     """Draw the mean reward of the captions that are drawn at each step of learning from them.
 
-    Inputs:
-        rewards: mean reward of each step's captions, a list
-        window: steps to average for the thick line
+    Inputs: rewards: mean of each step's captions; window: steps to average for the thick line
     """
     figure, axes = subplots(figsize=(6, 3))
     steps = range(1, len(rewards) + 1)

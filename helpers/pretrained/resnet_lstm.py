@@ -39,11 +39,8 @@ class LSTMDecoder(nn.Module):
 
     `embed`, `lstm` and `linear` hold the weights under PyTorch's names; `lstm` is never called.
 
-    Inputs:
-        vocabulary_size: V
-        wordvec_dim: E, size of a word vector and of an image's features
-        hidden_dim: H, size of the hidden state
-        vocabulary: Vocabulary of V words; only `decoding`'s functions need it
+    Inputs: vocabulary_size: V; wordvec_dim: E, of a word vector and of an image's features;
+        hidden_dim: H; vocabulary: Vocabulary of V words; only `decoding`'s functions need it
     """
 
     cell_type = "lstm"
@@ -58,9 +55,7 @@ class LSTMDecoder(nn.Module):
     def forward(self, features, captions):
         """Return the loss of predicting each word from the image and the words before it.
 
-        Inputs:
-            features: (N, E)
-            captions: ids from <START> to <END>, padded with <NULL>, (N, T)
+        Inputs: features: (N, E); captions: ids from <START> to <END>, padded with <NULL>, (N, T)
         Returns: loss, summed over time and averaged over the batch, in nats per caption
         """
         words = self.embed(captions[:, :-1])  # (N, T - 1, E)
