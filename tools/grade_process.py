@@ -85,6 +85,8 @@ class Child:
 
     def ask(self, message, arrays=()):
         """Send a message. Returns: the answer's dict, and its arrays. Raises: Ended"""
+        if time.monotonic() > self.ends:
+            raise Ended(f"all {ALL_SECONDS} seconds are used up")
         if self.process is None:
             self.start()
         try:

@@ -17,7 +17,7 @@ MODULES = {
 NOT_OF_TORCH = {
     "nn", "autograd", "func", "jit", "ops", "hub", "utils", "library", "classes", "compile", "_C",
     "_VF", "load", "save", "lstm", "lstm_cell", "gru", "gru_cell", "rnn_tanh", "rnn_tanh_cell",
-    "rnn_relu", "enable_grad", "set_grad_enabled", "vmap",
+    "rnn_relu", "enable_grad", "set_grad_enabled", "vmap", "from_file",
 }  # fmt: skip
 NOT_OF_ARRAYS = {
     "backward", "requires_grad", "requires_grad_", "grad", "grad_fn", "register_hook", "memmap",

@@ -1,6 +1,7 @@
 """Kernels by one who knows torch alone: NumPy arrays become tensors at the door, and go back."""
 
 import functools
+import inspect
 
 import numpy as np
 import torch
@@ -10,7 +11,9 @@ def in_torch(kernel):
     """Run a kernel of tensors on NumPy arrays too."""
 
     @functools.wraps(kernel)
-    def run(*arguments):
+    def run(*arguments, **named):
+        if named:
+            arguments = inspect.signature(kernel).bind(*arguments, **named).args
         numpy = any(isinstance(a, np.ndarray) for a in arguments)
         given = [torch.as_tensor(a) if isinstance(a, np.ndarray) else a for a in arguments]
         result = kernel(*given)
