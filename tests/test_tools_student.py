@@ -197,8 +197,11 @@ def test_the_notebooks_are_the_same_without_outputs_and_answers(course):
         number = path.name[:2]
         sources = {cell.id: cell.source for cell in before.cells}
         left_out = [i for i in sources if i not in {cell.id for cell in after.cells}]
-        tagged = [c.id for c in before.cells if "solution" in c.metadata.get("tags", [])]
-        assert set(left_out) == {*tagged, *student.LEFT_OUT.get(number, ())}
+        places = [k for k, c in enumerate(before.cells) if "solution" in c.metadata.get("tags", [])]
+        about = [before.cells[k - 1] for k in places]
+        assert all(c.cell_type == "markdown" and "#" not in c.source for c in about)
+        expected = {c.id for c in about} | {before.cells[k].id for k in places}
+        assert set(left_out) == expected | {*student.LEFT_OUT.get(number, ())}
         for cell in after.cells:
             if cell.cell_type == "code":
                 assert cell.outputs == [] and cell.execution_count is None

@@ -227,7 +227,10 @@ def _write_notebook(path, target, order=USUAL):
     cells = []
     for cell in notebook.cells:
         tags = cell.metadata.get("tags", [])
-        if "solution" in tags or cell.id in LEFT_OUT.get(number, ()):
+        if "solution" in tags:
+            cells.pop()  # the sentence about it
+            continue
+        if cell.id in LEFT_OUT.get(number, ()):
             continue
         if cell.cell_type == "markdown":
             answers += _without_answers(cell)
