@@ -1,10 +1,17 @@
 """Kernels by one who knows torch alone: NumPy arrays become tensors at the door, and go back."""
 
 import functools
-import inspect
 
 import numpy as np
 import torch
+
+
+def tensor(value):
+    return torch.as_tensor(value) if isinstance(value, np.ndarray) else value
+
+
+def array(value):
+    return value.numpy() if isinstance(value, torch.Tensor) else value
 
 
 def in_torch(kernel):
@@ -12,17 +19,11 @@ def in_torch(kernel):
 
     @functools.wraps(kernel)
     def run(*arguments, **named):
-        if named:
-            arguments = inspect.signature(kernel).bind(*arguments, **named).args
-        numpy = any(isinstance(a, np.ndarray) for a in arguments)
-        given = [torch.as_tensor(a) if isinstance(a, np.ndarray) else a for a in arguments]
-        result = kernel(*given)
+        numpy = any(isinstance(a, np.ndarray) for a in (*arguments, *named.values()))
+        result = kernel(*map(tensor, arguments), **{k: tensor(a) for k, a in named.items()})
         if not numpy:
             return result
-        several = isinstance(result, tuple)
-        back = [r.numpy() if isinstance(r, torch.Tensor) else r for r in
-                (result if several else [result])]  # fmt: skip
-        return tuple(back) if several else back[0]
+        return tuple(map(array, result)) if isinstance(result, tuple) else array(result)
 
     return run
 
