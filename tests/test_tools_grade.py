@@ -2,15 +2,17 @@
 
 import csv
 import hashlib
+import importlib.util
 import json
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
 import hand_ins
 import pytest
 
-from helpers.diagnosis import checkable
+from helpers.diagnosis import checkable, judge
 from helpers.files import DataError
 from tools import grade, grade_process
 from tools.submission import file_of, forbidden, read_submission
@@ -79,6 +81,18 @@ def test_a_verdict_says_what_was_found(graded):
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
 def test_nothing_in_a_right_solution_is_forbidden(path):
     assert forbidden(path.read_text()) == []
+
+
+@pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
+def test_right_solutions_by_different_hands_are_green_in_the_checks(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    sys.modules[path.stem] = module = importlib.util.module_from_spec(spec)  # for data classes
+    spec.loader.exec_module(module)
+    for name in checkable():
+        forward = getattr(module, name.replace("_backward", "_forward"))
+        verdict = judge(name, getattr(module, name), forward, seed=5)
+        assert verdict.state == "right", str(verdict)
+        assert not [note for note in verdict.notes if "tensors" in note]
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def _told(error, function, arguments):
         line = linecache.getline(str(file), number).strip()
         parts.append(f"in line {number}" + f": {line}" * bool(line))
         words = line.replace(".", " ") if line else " ".join(frame.f_locals)
-        arguments = {k: v for k, v in frame.f_locals.items() if hasattr(v, "shape") and k in words}
+        arguments = {k: v for k, v in frame.f_locals.items() if _has_shape(v) and k in words}
     if arguments:
         shapes = ", ".join(f"{k} is {shape_text(v)}" for k, v in arguments.items())
         parts.append(f"where {shapes}")
@@ -87,4 +87,8 @@ def shape_text(value):
     """Tell the shape of a value, or what it is instead of an array."""
     if isinstance(value, (tuple, list)):
         return f"{len(value)} values"
-    return str(tuple(value.shape)) if hasattr(value, "shape") else type(value).__name__
+    return str(tuple(value.shape)) if _has_shape(value) else type(value).__name__
+
+
+def _has_shape(value):
+    return isinstance(getattr(value, "shape", None), tuple)  # xp.shape is a function
