@@ -47,6 +47,7 @@ ELSEWHERE = {
     "--mirrored": "test_training_finetuning.py::test_from_pictures_to_a_captioner_of_its_own",
     "--data": "test_main.py::test_train_resume_evaluate_caption",
     "--model": "test_pretrained_published.py::test_command_line",
+    "make colab": "test_project.py::test_the_ranges_hold_colabs_versions",  # installs 6 GB
     "make bench": "test_tools_benchmarks.py::test_the_command_writes_what_it_prints",
     ".venv/bin/python -m helpers download": "test_commands_download.py::test_command",
     ".venv/bin/torchrun --nproc-per-node 2 -m helpers train …":
