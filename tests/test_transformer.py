@@ -44,6 +44,13 @@ def test_a_word_does_not_see_the_words_after_it():
         assert difference[last:].min() > 0
 
 
+def test_the_first_word_vectors_have_a_length_of_one():
+    set_seed(0)
+    model = CaptioningTransformer(Vocabulary([f"word{i}" for i in range(100)]), C)
+    for table in (model.embed, model.place):
+        assert table.weight.norm(dim=1).mean().item() == pytest.approx(1, abs=0.1)
+
+
 def test_captions_in_a_row_share_their_picture():
     set_seed(0)
     block = Block(8, 2, 0.0)
