@@ -51,6 +51,13 @@ def test_the_first_word_vectors_have_a_length_of_one():
         assert table.weight.norm(dim=1).mean().item() == pytest.approx(1, abs=0.1)
 
 
+def test_features_go_in_standardised():
+    model, features = small_model(), 3 + 5 * torch.randn(40, P, C)
+    model.standardise(features)
+    shared = (features - features.mean((0, 1))) / features.flatten(0, 1).std(0)
+    torch.testing.assert_close(model.positions(features), model.project(shared))
+
+
 def test_captions_in_a_row_share_their_picture():
     set_seed(0)
     block = Block(8, 2, 0.0)
