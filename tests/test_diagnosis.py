@@ -204,6 +204,81 @@ def test_a_sequence_waits_for_the_step_that_it_calls(changed, old, new, affected
     assert found.state == "waits" and changed in found.lines[0]
 
 
+def test_two_mistakes_at_once_are_named():
+    source = SOURCE.replace("da = dnext_h * (1 - next_h**2)", "da = dnext_h")
+    module = {}
+    exec(source.replace("dprev_h = da @ Wh.T\n", "dprev_h = da @ Wh\n"), module)
+    line = verdict(module, BACK).lines[0]
+    assert line.startswith("dx, dprev_h, dWx, dWh, db: two mistakes: the derivative of tanh")
+    assert "and Wh is not transposed" in line
+
+
+def test_where_a_backward_pass_begins_to_be_wrong_is_told():
+    clipped = replaced(SEQ_BACK, "dh[:, t] + dprev_h", "np.clip(dh[:, t] + dprev_h, -1, 1)")
+    assert "follow from one wrong da" in verdict(clipped, SEQ_BACK).lines[0]
+
+
+def test_columns_of_a_gate_are_told():
+    cut = replaced(GATES_BACK, "x.T @ da,", "x.T @ np.hstack([di, do, df, 0 * dg]),")
+    line = verdict(cut, GATES_BACK).lines[0]
+    assert line.startswith("dWx: it alone is wrong")
+    assert "only the columns of gate f and o and g are wrong" in line
+    assert "the block of gate f holds that of gate o" in line
+    assert "the block of gate g is zero everywhere" in line
+
+
+@pytest.mark.parametrize(
+    ("kernel", "old", "new", "text"),
+    [
+        (STEP, "Wh, next_h)", "Wh, prev_h)", "its cache does not hold what this pass reads"),
+        (STEP, "    next_h =", "    prev_h *= 2\n    next_h =", "prev_h: the function modified"),
+        (STEP, "return next_h, (", "return (x, prev_h, Wx, Wh, next_h), (", "next_h: is a tuple"),
+    ],
+)
+def test_a_backward_pass_is_not_blamed_for_what_the_forward_pass_hands_on(kernel, old, new, text):
+    found = verdict(replaced(kernel, old, new), kernel.replace("_forward", "_backward"))
+    assert found.state == "waits" and f"{kernel} is not right yet: {text}" in found.lines[0]
+
+
+def test_steps_whose_gates_have_a_cache_of_the_readers_own_are_right():
+    """The gates' backward pass reads the cache of the gates' forward pass that stands beside it."""
+    names = ("lstm_gates_forward", "lstm_gates_backward", "lstm_step_forward", "lstm_step_backward")
+    space = {"np": np, "sigmoid": student_kernels.sigmoid}
+    exec(OWN_GATES, space)
+    for name in names:  # as notebooks do, where one that knows NumPy alone comes back wrapped
+        forward = space[name.replace("_backward", "_forward")]
+        ours = getattr(kernels, name)
+        space[name] = check_kernel(space[name], forward=forward, otherwise=ours)
+        assert space[name] is not ours
+    space["lstm_gates_backward"] = lambda *given: student_kernels.lstm_gates_backward(*given)[::-1]
+    assert judge("lstm_step_backward", space["lstm_step_backward"]).state != "right"
+
+
+OWN_GATES = """
+def lstm_gates_forward(a, prev_c):
+    i, f, o, g = np.split(a, 4, axis=1)
+    i, f, o, g = sigmoid(i), sigmoid(f), sigmoid(o), np.tanh(g)
+    c = f * prev_c + i * g
+    return o * np.tanh(c), c, dict(i=i, f=f, o=o, g=g, prev_c=prev_c, c=c)
+
+def lstm_gates_backward(dh, dc, cache):
+    i, f, o, g, prev_c, c = (cache[key] for key in ("i", "f", "o", "g", "prev_c", "c"))
+    dc = dc + dh * o * (1 - np.tanh(c)**2)
+    di, df, do, dg = dc * g, dc * prev_c, dh * np.tanh(c), dc * i
+    da = di * i * (1 - i), df * f * (1 - f), do * o * (1 - o), dg * (1 - g**2)
+    return np.hstack(da), dc * f
+
+def lstm_step_forward(x, prev_h, prev_c, Wx, Wh, b):
+    next_h, next_c, gates = lstm_gates_forward(x @ Wx + prev_h @ Wh + b, prev_c)
+    return next_h, next_c, [gates, x, prev_h, Wx, Wh]
+
+def lstm_step_backward(dnext_h, dnext_c, cache):
+    gates, x, prev_h, Wx, Wh = cache
+    da, dprev_c = lstm_gates_backward(dnext_h, dnext_c, gates)
+    return da @ Wx.T, da @ Wh.T, dprev_c, x.T @ da, prev_h.T @ da, da.sum(0)
+"""
+
+
 def test_only_the_outputs_at_fault_are_listed():
     wrong, right = verdict(replaced(BACK, "x.T @ da", "-x.T @ da"), BACK).lines
     assert wrong.startswith("dWx: ") and right == "dx, dprev_h, dWh, db: right"

@@ -117,6 +117,12 @@ def judge(name, function, forward=None, seed=0, beside=None):
         before.lines += wrong.lines  # where the forward pass returns no cache
         return _waits(name, forward_name, before)
     except Wrong as wrong:
+        ours = getattr(kernels, forward_name)
+        if forward and not trial.was_right and Trial(name, function, ours, seed).is_right():
+            text = (
+                "its cache does not hold what this pass reads; with the cache of ours it is right"
+            )
+            return Verdict(name, "waits", [f"{forward_name} is not right yet: {text}"])
         return Verdict(name, "wrong", wrong.lines)
     return Verdict(name, "right", [], trial.errors, trial.notes)
 

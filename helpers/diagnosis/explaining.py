@@ -88,33 +88,111 @@ def explain(case, got, run):
         order = f"the order is {', '.join([*right, *case.after])}"
         lines = [f"{k}: this is {other}; {order}" for k, other in swapped.items()]
     rest = [k for k in wrong if k not in swapped]
-    tried = list(hypotheses(case)) if rest else []
-    wanted = {k: got[k] if k in rest else right[k] for k in case.outputs if k not in swapped}
-    found = [
-        (cost, text) for cost, text, out in tried if all(same(out[k], wanted[k]) for k in wanted)
-    ]
-    texts: dict[str, list] = {_simplest(found): rest} if found else {}
-    for k in rest if not found else ():
-        text = _one(case, k, got[k], tried) or _place(case, k, got[k], run, wrong)
-        texts.setdefault(text, []).append(k)
-    lines += [f"{', '.join(keys)}: {text}" for text, keys in texts.items() if keys]
+    told = _explained({k: got[k] for k in rest}, case, wrong, swapped, run) if rest else {}
+    lines += [f"{', '.join(keys)}: {text}" for text, keys in told.items()]
     fine = [k for k in case.outputs if k not in wrong]
     return lines + ([f"{', '.join(fine)}: right"] if fine else [])
 
 
+def _explained(got, case, wrong, swapped, run):
+    """Explain outputs that are wrong: by one mistake, one each, two, or else by the place.
+
+    Returns: dict from what is wrong to the outputs that it explains
+    """
+    wanted = {k: got.get(k, right) for k, right in case.expected.items() if k not in swapped}
+    fine = {k: right for k, right in case.expected.items() if k not in wrong}
+    tried = list(hypotheses(case))
+    if found := [each for each in tried if _makes(each, wanted)]:
+        return {_simplest(found): [*got]}
+    likely = [each for each in tried if _makes(each, fine)]
+    alone = {k: _alone(case, k, got[k], likely) for k in got}
+    whole = all(alone.values()) or _two(case, wanted, likely) or _beginning(case, run, wrong)
+    if isinstance(whole, str):
+        return {whole: [*got]}
+    told: dict[str, list] = {}
+    for k, text in alone.items():
+        told.setdefault(text or _place(case, k, got[k], run, wrong, tried), []).append(k)
+    return told
+
+
+def _two(case, wanted, likely):
+    """Name two mistakes that together make the outputs, or return None.
+
+    The first is the one that makes most of them as they are, the columns of each gate apart.
+    """
+    blocks = _blocks(case, wanted)
+
+    def alike(outputs):
+        return sum(
+            same(block, blocks[k]) for k, block in _blocks(case, outputs).items() if k in blocks
+        )
+
+    first = max(likely, key=lambda each: (alike(each[2]), -each[0]), default=None)
+    if first is None or alike(first[2]) <= alike(case.expected):
+        return None
+    second = [each for each in hypotheses(case, first[3]) if _makes(each, wanted)]
+    return f"two mistakes: {first[1]}; and {_simplest(second)}" if second else None
+
+
+def _beginning(case, run, wrong):
+    """Tell that a backward pass goes wrong where it makes da, of pre-activations, or return None.
+
+    In a case with more inputs than pre-activations da can be had from dx = da Wx^T.
+    """
+    if not {"dx", "dWx", "db"} <= {*wrong}:
+        return None
+    size = case.inputs["Wx"].shape[1]
+    wide = case.like(1, D=size + 3)
+    try:
+        got = run(wide)
+    except Exception:
+        return None
+    x, Wx = wide.inputs["x"], wide.inputs["Wx"]
+    da, right = got["dx"] @ np.linalg.pinv(Wx.T), wide.expected["dx"] @ np.linalg.pinv(Wx.T)
+    follows = {
+        "dx": da @ Wx.T,
+        "dWx": x.reshape(-1, size + 3).T @ da.reshape(-1, size),
+        "db": da.reshape(-1, size).sum(axis=0),
+    }
+    if not all(same(got[k], array) for k, array in follows.items()):
+        return None
+    wide.expected["da"] = right
+    entries = "; ".join(_entries(wide, "da", da, np.abs(da - right) > BOUND * np.abs(right).max()))
+    return (
+        "dx, dWx and db follow from one wrong da, the gradient of the pre-activations: look at the "
+        f"line that makes it{'; ' * bool(entries)}{entries}"
+    )
+
+
+def _makes(hypothesis, wanted):
+    return all(same(hypothesis[2][k], array) for k, array in wanted.items())
+
+
+def _blocks(case, outputs):
+    """Take outputs apart into the columns of the four gates, where they have so many."""
+    gates = 4 * case.sizes["H"]
+    return {
+        (k, n): block
+        for k, a in outputs.items()
+        for n, block in enumerate(
+            np.split(a, 4, axis=-1) if a.ndim and a.shape[-1] == gates else [a]
+        )
+    }
+
+
 def _simplest(found):
-    cheapest = min(cost for cost, _ in found)
-    texts = list(dict.fromkeys(text for cost, text in found if cost == cheapest))
+    cheapest = min(cost for cost, *_ in found)
+    texts = list(dict.fromkeys(text for cost, text, *_ in found if cost == cheapest))
     return ", or ".join(texts[:2])
 
 
-def _one(case, key, got, tried):
+def _alone(case, key, got, tried):
     """Explain one output by itself, or return None."""
     right = case.expected[key]
     if changes := _changed(got, right, case.sizes):
         return f"it {changes[0]}"
     found = []
-    for cost, text, out in tried:
+    for cost, text, out, _ in tried:
         if same(got, out[key]) and not same(out[key], right):
             changed = sum(not same(out[k], case.expected[k]) for k in case.outputs)
             found.append((cost + 10 * changed, text))  # the nearest to this output
@@ -164,7 +242,7 @@ def _tried(change, array):
         return None
 
 
-def _place(case, key, got, run, wrong):
+def _place(case, key, got, run, wrong, tried):
     """Say where one output is wrong, and what it takes to be right."""
     right = case.expected[key]
     if got.shape != right.shape:
@@ -173,6 +251,8 @@ def _place(case, key, got, run, wrong):
         return f"{broken} of {got.size} entries are NaN or infinite"
     off = np.abs(got - right) > BOUND * np.max(np.abs(right), initial=1e-30)
     parts = [*_entries(case, key, got, off), *_when(case, key, run)]
+    if not parts and (found := _alone(case, key, got, tried)):
+        parts = [f"as if {found}"]
     if wrong == [key] and len(case.outputs) > 1:
         parts.insert(0, "it alone is wrong, so look at the line that makes it")
     worst = np.unravel_index(np.argmax(np.abs(got - right)), right.shape)
@@ -189,12 +269,12 @@ def _entries(case, key, got, off):
         wrong = {name: block[:2] for name, *block in zip("ifog", *blocks, strict=True)
                  if block[2].any()}  # fmt: skip
         if len(wrong) < 4:
-            yield f"only the columns of gate {', '.join(wrong)} are wrong"
+            yield f"only the columns of gate {' and '.join(wrong)} are wrong"
         for name, (mine, its) in wrong.items():
             of = [o for o, block in zip("ifog", blocks[1], strict=True) if same(mine, block)]
-            texts = [f"hold those of gate {of[0]}"] if of else _changed(mine, its, sizes)
+            texts = [f"holds that of gate {of[0]}"] if of else _changed(mine, its, sizes)
             if texts:
-                yield f"those of gate {name}: {texts[0]}"
+                yield f"the block of gate {name} {texts[0]}"
     if off.ndim == 3 and off.shape[1] == sizes["T"]:
         steps = off.any(axis=(0, 2))
         first, last = np.flatnonzero(steps)[[0, -1]]

@@ -118,14 +118,18 @@ EXPRESSIONS: dict[str, dict[str, str]] = {
     },
     r"(\w+)\.T": {r"\1": r"\1 is not transposed"},
     r"(.+) @ (\w+)": {r"\1 @ \2.T": r"\2 is transposed"},
-    r"(.+) @ (.+)": {r"\1 * \2": "* stands where the matrix product @ belongs"},
+    r"(.+) @ (.+)": {
+        r"\1 * \2": "* stands where the matrix product @ belongs",
+        r"\1": r"the product with \2 is missing",
+    },
     r"np\.split\(a, 4, axis=1\)": {
         "[a[:, k::4] for k in range(4)]": "the gates are interleaved, as by a[:, k::4] or a "
         "reshape to (N, H, 4): cut blocks of H columns, a[:, :H] and so on",
         "a.reshape(4, len(a), -1)": "a is cut by a reshape, which mixes the examples: cut blocks "
         "of H columns, a[:, :H] and so on",
     },
-    r"np\.zeros_like\(W\)": {"np.ones_like(W)": "it begins with ones instead of zeros"},
+    r"np\.zeros_like\((\w+)\)": {r"np.ones_like(\1)": "it begins with ones instead of zeros"},
+    r"(\w+)\*\*2": {r"\1**3": "", r"2 * \1": ""},
     r"np\.zeros_like\(h0\) if c0 is None else c0": {"h0": "the first cell state is h0, not 0"},
     r"range\(T\)": {
         "range(T - 1)": "the last timestep is left out",
@@ -226,27 +230,33 @@ def expansions(table, text):
                     yield match.expand(what) or f"{new} stands where {text} belongs", new
 
 
-def hypotheses(case):
-    """Yield what each mistake computes on a case: (cost, sentence, dict from output to array).
+def hypotheses(case, code=None):
+    """Yield what each mistake computes on a case.
 
-    The lower the cost, the likelier the mistake.
+    Inputs:
+        case: `cases.Case`
+        code: dict from the names of functions to their lines; by default the textbook's
+    Returns: iterator of (cost, sentence, dict from output to array, code with the mistake). The
+        lower the cost, the likelier the mistake.
     """
-    space: dict = {}
+    code, space = code or CODE, {}
     exec(SOURCE, space)
+    for lines in code.values():
+        exec("\n".join(lines), space)
     names = _called(case.name)
     if case.backward:  # the forward pass is right
         names = names - _called(case.forward_name) or {case.name}
     for name in sorted(names):
-        lines, right = CODE[name], space[name]
-        shapes = _shapes(case, name, space)
-        for cost, text, changes in mutants(lines, shapes):
+        lines, right = code[name], space[name]
+        for cost, text, changes in mutants(lines, _shapes(case, lines, space)):
+            new = [changes.get(k, line) for k, line in enumerate(lines)]
             try:
-                exec("\n".join(changes.get(k, line) for k, line in enumerate(lines)), space)
+                exec("\n".join(new), space)
                 with np.errstate(all="ignore"):
                     out = case.run(space)
             except Exception:  # many make no sense
                 continue
-            yield cost, text, out
+            yield cost, text, out, code | {name: new}
         space[name] = right
 
 
@@ -257,12 +267,11 @@ def _called(name):
     return {name}.union(*map(_called, names))
 
 
-def _shapes(case, name, space):
-    """Return the shapes of all names in a function of the textbook, as it runs on a case."""
+def _shapes(case, lines, space):
+    """Return the shapes of all names in a function, as it runs on a case."""
     seen: dict = {}
     space["_see"] = seen.update
-    *lines, last = CODE[name]
-    exec("\n".join([*lines, "    _see(locals())", last]), space)
+    exec("\n".join([*lines[:-1], "    _see(locals())", lines[-1]]), space)
     case.run(space)
     return {k: np.shape(v) for k, v in seen.items() if isinstance(v, (np.ndarray, int))}
 

@@ -68,6 +68,8 @@ class Trial:
             raise ForwardWrong(str(missing) or "not written yet") from None
         except Wrong as wrong:
             raise ForwardWrong(str(wrong)) from None
+        if changed := [k for k, a in inputs.items() if not error(_array(a), case.inputs[k]) < 1e-3]:
+            raise ForwardWrong(f"it modifies {', '.join(changed)}")
         if len(result) != len(case.forward_outputs) + 1:
             raise ForwardWrong("it returns no cache, or not in the end")
         for (key, right), got in zip(case.forward_expected.items(), result, strict=False):
@@ -117,7 +119,11 @@ class Trial:
     def _again(self, case):
         """Call with other numbers in between: neither may reach the other."""
         other = Case(self.name, seed=self.seed + 1)
-        first, second = self.prepare(case), self.prepare(other)
+        first = self.prepare(case)
+        before = [array.copy() for array in arrays_in(first)]
+        second = self.prepare(other)
+        if any(not np.array_equal(a, b) for a, b in zip(arrays_in(first), before, strict=True)):
+            raise ForwardWrong("its next call changes the cache of the one before")
         one = self._named(case, call(self.function, first))
         kept = {k: array.copy() for k, array in one.items()}
         two = self._named(other, call(self.function, second))
@@ -350,8 +356,11 @@ NOTES = [_float32, _on_tensors, _under_the_mask, _smoothing, _without_complaint,
 
 
 def _array(got):
-    """Return a NumPy array of what may be a tensor."""
-    return np.asarray(got.detach().cpu() if hasattr(got, "detach") else got)
+    """Return a NumPy array of what may be a tensor, or anything else."""
+    try:
+        return np.asarray(got.detach().cpu() if hasattr(got, "detach") else got)
+    except ValueError:  # a cache
+        return np.array(np.nan)
 
 
 def _shortage(case, result, wanted):
