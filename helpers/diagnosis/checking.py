@@ -124,6 +124,8 @@ def judge(name, function, forward=None, seed=0, beside=None):
             )
             return Verdict(name, "waits", [f"{forward_name} is not right yet: {text}"])
         return Verdict(name, "wrong", wrong.lines)
+    except Exception as error:  # the kernels after this one are checked all the same
+        return Verdict(name, "wrong", [f"cannot be compared: {type(error).__name__}: {error}"])
     return Verdict(name, "right", [], trial.errors, trial.notes)
 
 

@@ -44,7 +44,7 @@ class Trial:
         for text, other in self._variants():
             self._same(text, other)
         self._first_cell_state()
-        self.notes = [note for make in NOTES if (note := make(self))]
+        self.notes = [note for make in NOTES for note in make(self)]
 
     def is_right(self):
         """Tell whether the outputs are right on one case, and whatever else may be wrong."""
@@ -85,19 +85,19 @@ class Trial:
     def _first(self, case):
         """Compare the outputs, and look whether arguments are as they were."""
         arguments = self.prepare(case)
-        before = {k: [a.copy() for a in arrays_in(v)] for k, v in arguments.items()}
+        before = {k: [(a, a.copy()) for a in arrays_in(v)] for k, v in arguments.items()}
         result = call(self.function, arguments, quiet=False)
-        changed = [
-            f"{k}: the function modified this argument; work on a copy"
-            for k, v in arguments.items()
-            if any(not np.array_equal(a, b) for a, b in zip(arrays_in(v), before[k], strict=False))
-        ]
+        changed = [k for k, of in before.items() if not all(np.array_equal(a, b) for a, b in of)]
         if changed:
-            raise Wrong(*changed)
+            raise Wrong(
+                f"{', '.join(changed)}: the function modified this argument; work on a copy"
+            )
         named = self._named(case, result)
         if self.was_right and not all(same(named[k], right) for k, right in case.expected.items()):
             raise Wrong(KEPT)
-        if lines := explain(case, named, self.outputs):
+        with np.errstate(all="ignore"):
+            lines = explain(case, named, self.outputs)
+        if lines:
             raise Wrong(*lines)
         self.errors = {k: error(named[k], case.expected[k]) for k in case.outputs}
 
@@ -106,12 +106,11 @@ class Trial:
         wanted = [*case.outputs, *case.after]
         if len(result) != len(wanted):
             raise Wrong(_shortage(case, result, wanted))
-        kinds = [_kind(g, case.expected[k], wanted) for k, g in zip(case.outputs, result)]  # noqa: B905
-        if any(kinds):
-            raise Wrong(
-                *(f"{k}: {kind}" for k, kind in zip(case.outputs, kinds, strict=True) if kind)
-            )
-        named = {k: np.asarray(got) for k, got in zip(case.outputs, result, strict=False)}
+        named = dict(zip(case.outputs, result, strict=False))
+        kinds = {k: _kind(got, case.expected[k], wanted) for k, got in named.items()}
+        if any(kinds.values()):
+            raise Wrong(*(f"{k}: {kind}" for k, kind in kinds.items() if kind))
+        named = {k: np.asarray(got) for k, got in named.items()}
         if named.get("loss", np.zeros(())).shape == (1,):
             named["loss"] = named["loss"][0]
         return named
@@ -235,79 +234,65 @@ EXTREMES: dict[str, dict] = {
 }  # fmt: skip
 
 
-def _float32(trial):
+def _of_other_kinds(trial):
+    """Tell what becomes of float32, and of torch tensors."""
+    import torch
+
     case = Case(trial.name, seed=trial.seed)
-    try:
-        result = call(trial.function, trial.prepare(case, _narrow))
-    except (NotWritten, Wrong) as problem:
-        return f"float32: {problem}"
-    named = dict(zip(case.outputs, result, strict=False))
-    if wide := [k for k, got in named.items() if getattr(got, "dtype", np.float32) != np.float32]:
-        return (
-            f"float32 in, {', '.join(wide)} out as float64: np.zeros, np.eye and np.sqrt of a "
-            "whole number make float64"
-        )
-    wrong = [
-        k
-        for k, got in named.items()
-        if not error(np.reshape(got, np.shape(case.expected[k])), case.expected[k]) < 1e-3
-    ]
-    return f"{', '.join(wrong)}: not right in float32" if wrong else None
+    why = "np.zeros, np.eye and np.sqrt of a whole number make float64"
+    for name, kind, other, convert in (
+        ("float32", np.float32, f"float64: {why}", _narrow),
+        (
+            "torch tensors",
+            torch.Tensor,
+            f"NumPy arrays: {NUMPY_ALONE}",
+            lambda a: torch.tensor(a.copy()),
+        ),
+    ):
+        end = f": {NUMPY_ALONE}" if kind is torch.Tensor else ""
+        try:
+            result = call(trial.function, trial.prepare(case, convert))
+        except (NotWritten, Wrong) as problem:
+            yield f"{name} in, and it {str(problem).partition(':')[0]}{end}"
+            continue
+        named = dict(zip(case.outputs, result, strict=False))
+        strange = [
+            k
+            for k, got in named.items()
+            if not isinstance(got, kind) and getattr(got, "dtype", np.float32) != kind
+        ]
+        wrong = [k for k, got in named.items() if not _off(got, case.expected[k]) < 1e-3]
+        if strange or wrong:
+            outcome = f"out as {other}" if strange else f"out wrong{end}"
+            yield f"{name} in, {', '.join(strange or wrong)} {outcome}"
 
 
 def _narrow(array):
     return array.astype(np.float32) if array.dtype.kind == "f" else array.copy()
 
 
-def _on_tensors(trial):
-    import torch
-
-    case = Case(trial.name, seed=trial.seed)
-    try:
-        result = call(trial.function, trial.prepare(case, lambda a: torch.tensor(a.copy())))
-    except (NotWritten, Wrong) as problem:
-        return f"{NUMPY_ALONE}: on torch tensors it {str(problem).partition(':')[0]}"
-    for key, got in zip(case.outputs, result, strict=False):
-        if not isinstance(got, torch.Tensor):
-            return f"torch tensors in, {key} out as {type(got).__name__}: {NUMPY_ALONE}"
-        if not error(_array(got), case.expected[key]) < 1e-7:
-            return f"torch tensors in, {key} out wrong: {NUMPY_ALONE}"
-    return None
-
-
-def _under_the_mask(trial):
-    if trial.name == "temporal_softmax_loss":
-        case = Case(trial.name, seed=trial.seed)
-        scores, y, mask = case.inputs.values()
-        scores = np.where(mask[:, :, None], scores, -np.inf)
-        result = call(trial.function, {"scores": scores, "y": y, "mask": mask})
-        if not all(
-            error(np.reshape(g, r.shape), r) < 1e-7
-            for g, r in zip(result, case.expected.values(), strict=True)
-        ):
-            return "scores of -inf under the mask make it NaN: select with it, do not multiply"
-    return None
-
-
-def _smoothing(trial):
-    """Try an argument that some courses' loss has, and that training here adds elsewhere."""
-    if trial.name != "temporal_softmax_loss" or "label_smoothing" not in trial.parameters():
-        return None
+def _of_a_loss(trial):
+    """Tell what becomes of -inf under the mask, and of an argument that some courses' loss has."""
+    if trial.name != "temporal_softmax_loss":
+        return
     case, s = Case(trial.name, seed=trial.seed), 0.2
     scores, y, mask = case.inputs.values()
-    result = call(trial.function, case.inputs | {"label_smoothing": s})
-    words = [textbook.temporal_softmax_loss(scores, 0 * y + v, mask) for v in range(SIZES["V"])]
-    for k, got, plain, *each in zip(
-        case.outputs, result, case.expected.values(), *words, strict=True
-    ):
-        got = np.reshape(got, plain.shape)
-        if same(got, plain):
-            return "label_smoothing is taken, and ignored"
-        if not same(got, (1 - s) * plain + s * np.mean(each, axis=0)):
-            raise Wrong(
-                f"{k}: with label_smoothing s the target is 1 - s for the word, plus s / V for all"
-            )
-    return None
+    right = [*case.expected.values()]
+    with contextlib.suppress(Wrong):
+        given = {"scores": np.where(mask[:, :, None], scores, -np.inf), "y": y, "mask": mask}
+        if not all(map(_close, call(trial.function, given), right)):
+            yield "scores of -inf under the mask make it NaN: select with it, do not multiply"
+    if "label_smoothing" in trial.parameters():
+        result = call(trial.function, case.inputs | {"label_smoothing": s})
+        words = [textbook.temporal_softmax_loss(scores, 0 * y + v, mask) for v in range(SIZES["V"])]
+        smooth = [
+            (1 - s) * a + s * np.mean(each, axis=0) for a, *each in zip(right, *words, strict=True)
+        ]
+        if all(map(_close, result, right)):
+            yield "label_smoothing is taken, and ignored"
+        elif not all(map(_close, result, smooth)):
+            text = "with label_smoothing s the target is 1 - s for the word, plus s / V for all"
+            raise Wrong(f"loss, dscores: {text}")
 
 
 def _without_complaint(trial):
@@ -321,12 +306,10 @@ def _without_complaint(trial):
         wrong[second[0]] = wrong[second[0]][:1]
         text = f"{second[0]} of one example beside {SIZES['N']}"
     else:
-        return None
-    try:
+        return
+    with contextlib.suppress(Wrong):
         call(trial.function, wrong)
-    except Wrong:
-        return None
-    return f"{text} goes in without an error: check the arguments"
+        yield f"{text} goes in without an error: check the arguments"
 
 
 def _slow(trial):
@@ -346,13 +329,22 @@ def _slow(trial):
         arguments = trial.prepare(case)
         theirs.append(seconds(lambda given=arguments: call(trial.function, given)))
         ours.append(seconds(lambda: case.run(vars(textbook))))
-    if min(theirs) < max(0.0005, 30 * min(ours)):
-        return None
     ratio = min(theirs) / max(1e-6, min(ours))
-    return f"right, and slow: {ratio:.0f} times as long as whole-array operations"
+    if min(theirs) > 0.0005 and ratio > 30:
+        yield f"right, and slow: {ratio:.0f} times as long as whole-array operations"
 
 
-NOTES = [_float32, _on_tensors, _under_the_mask, _smoothing, _without_complaint, _slow]
+NOTES = [_of_other_kinds, _of_a_loss, _without_complaint, _slow]
+
+
+def _off(got, right):
+    """Return the error of an output that may be a tensor; a loss may have the shape (1,)."""
+    got = _array(got)
+    return error(got.reshape(()) if got.shape == (1,) and not right.shape else got, right)
+
+
+def _close(got, right):
+    return _off(got, right) < 1e-7
 
 
 def _array(got):
