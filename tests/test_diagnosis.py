@@ -222,7 +222,7 @@ def test_columns_of_a_gate_are_told():
     cut = replaced(GATES_BACK, "x.T @ da,", "x.T @ np.hstack([di, do, df, 0 * dg]),")
     line = verdict(cut, GATES_BACK).lines[0]
     assert line.startswith("dWx: it alone is wrong")
-    assert "only the columns of gate f and o and g are wrong" in line
+    assert "only the columns of gate f, o, g are wrong" in line
     assert "the block of gate f holds that of gate o" in line
     assert "the block of gate g is zero everywhere" in line
 

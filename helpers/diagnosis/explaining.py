@@ -272,7 +272,7 @@ def _entries(case, key, got, off):
         wrong = {name: block[:2] for name, *block in zip("ifog", *blocks, strict=True)
                  if block[2].any()}  # fmt: skip
         if len(wrong) < 4:
-            yield f"only the columns of gate {' and '.join(wrong)} are wrong"
+            yield f"only the columns of gate {', '.join(wrong)} are wrong"
         for name, (mine, its) in wrong.items():
             of = [o for o, block in zip("ifog", blocks[1], strict=True) if same(mine, block)]
             texts = [f"holds that of gate {of[0]}"] if of else _changed(mine, its, sizes)

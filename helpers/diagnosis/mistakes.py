@@ -82,12 +82,12 @@ EXPRESSIONS: dict[str, dict[str, str]] = {
             "the scores are divided by their sum, without exp",
         r"1.0 * (\1 == \1.max(axis=\2, keepdims=True))":
             "the largest score takes all, where the softmax belongs",
+        r"softmax(-\1, axis=\2)": "the scores have the wrong sign",
+        r"softmax(softmax(\1, axis=\2), axis=\2)": "the softmax is applied twice",
         r"softmax(\1 * np.sqrt(A.shape[2]), axis=1) / np.sqrt(A.shape[2])":
             "the division by sqrt(H) comes after the softmax, not before it",
     },
     r"log_softmax\((\w+), (.+)\)": {
-        r"\1 - np.log(np.exp(\1 - \1.max(\2, keepdims=True)).sum(\2, keepdims=True))":
-            "the maximum is subtracted in the sum of exponentials alone, not from the score",
         r"log_softmax(\1 * mask[:, :, None], \2)": "masked scores are set to 0, and still count",
     },
     r"np\.sqrt\((\w+)\.shape\[2\]\)": {
@@ -115,6 +115,9 @@ EXPRESSIONS: dict[str, dict[str, str]] = {
     r"alpha\[:, :, None\]": {
         "(0 * alpha + 1 / alpha.shape[1])[:, :, None]":
             "each position counts alike, 1 / P, where alpha belongs",
+    },
+    r"dscores\[:, :, None\]": {
+        r"np.sqrt(A.shape[2]) * \g<0>": "the division by sqrt(H) is missing",
     },
     r"(\w+)\.T": {r"\1": r"\1 is not transposed"},
     r"(.+) @ (\w+)": {r"\1 @ \2.T": r"\2 is transposed"},
@@ -177,6 +180,13 @@ LINES: dict[str, dict[str, str]] = {
         r"dscores = probs * (1 - probs) * \1 / N":
             "the gradient is that of each word's own probability",
     },
+    r"(loss = .+)target \* logp(.+)": {
+        r"\1target * (logp + scores.max(axis=2, keepdims=True))\2":
+            "the maximum is subtracted in the sum of exponentials alone, not from the score",
+        r"\1-(target - probs)**2\2": "the squared error stands where the cross-entropy belongs",
+        r"\1target * logp + (1 - target) * np.log(1 - probs)\2":
+            "the loss of yes or no for each word stands where that of one word out of V belongs",
+    },
     r"out = W\[x\]": {
         "out = W[x.T]": "the ids are read transposed",
         "out = W[(x + 1) % len(W)]": "each word is the next one: ids are one too large",
@@ -213,6 +223,8 @@ LINES: dict[str, dict[str, str]] = {
     },
     r"def \w+\(.*\bmask\)": {
         r"\g<0>:\n    mask = np.ones_like(mask)": "the mask is ignored",
+        r"\g<0>:\n    mask = y != 0": "the mask is made of y, and the argument is ignored",
+        r"\g<0>:\n    y = np.roll(y, -1, axis=1)": "y is read one timestep too late",
         r"\g<0>:\n    mask = ~mask": "the mask is inverted: True is where the target counts",
         r"\g<0>:\n    y = y[:, [0, *range(y.shape[1] - 1)]]": "y is read one timestep too early",
         r"\g<0>:\n    y = y[:, [*range(1, y.shape[1]), -1]]": "y is read one timestep too late",
@@ -373,6 +385,7 @@ def _of_sum(text):
         rest = [*terms[:k], *terms[k + 1 :]]
         yield 1, f"the term {term} is missing", _sum(rest)
         yield 1, f"the term {term} has the wrong sign", _sum([*rest, (not plus, term)])
+        yield 2, f"the term {term} counts twice", _sum([*terms, (plus, term)])
     for (_, one), (_, other) in combinations(terms, 2):
         rest = [term for term in terms if term[1] not in (one, other)]
         product = _sum([*rest, (True, f"({one}) * ({other})")])
@@ -400,7 +413,8 @@ def _of_product(text):
         if len(terms) == 2 and terms[0][1] != "1":
             for one, other in (terms, terms[::-1]):
                 only = _sum([other, (one[0], _product([*rest, (True, one[1])]))])
-                yield 1, f"{others} multiplies {one[1]} alone, not the whole sum", only
+                does = "multiplies" if rest[0][0] else "divides"
+                yield 1, f"{others} {does} {one[1]} alone, not the whole sum", only
     for one, other in combinations(factors, 2):
         if one[0] and other[0] and len(factors) > 2:
             rest = [each for each in factors if each not in (one, other)]

@@ -233,7 +233,7 @@ def attention_lstm_backward(dh, cache):
         dWh += prev_h.T @ da
         dWattn += attn[:, t].T @ da
         db += da.sum(axis=0)
-    dA += (dprev_h + dprev_c)[:, None] / P
+    dA += ((dprev_h + dprev_c) / P)[:, None]
     return dx, dA, dWx, dWh, dWattn, db
 
 
