@@ -36,7 +36,7 @@ class Trial:
     def run(self):
         """Put the kernel on trial: `errors` by output and `notes` are filled in.
 
-        Raises: NotWritten; Wrong
+        Raises: NotWritten; Wrong; ForwardWrong, where it is not the kernel that is to blame
         """
         case = Case(self.name, seed=self.seed)
         self._first(case)
