@@ -530,3 +530,13 @@ def test_a_function_that_knows_numpy_alone_takes_its_arguments_by_name_too():
     x, y = torch.tensor([3.0, 2.0]), torch.tensor([1.0, 5.0])
     assert on_tensors(difference)(y=y, x=x).tolist() == [2.0, -3.0]
     assert on_tensors(difference)(y=y.numpy(), x=x.numpy()).tolist() == [2.0, -3.0]
+
+
+def test_other_names_of_arguments_are_no_matter_in_a_notebook():
+    def rnn_step_forward(x, state, W, U, bias):
+        return student_kernels.rnn_step_forward(x, state, W, U, bias)
+
+    ours = kernels.rnn_step_forward
+    mine = check_kernel(rnn_step_forward, otherwise=ours)
+    x, h, Wx, Wh, b = (torch.randn(shape) for shape in ((2, 3), (2, 4), (3, 4), (4, 4), (4,)))
+    torch.testing.assert_close(mine(x, b=b, Wh=Wh, Wx=Wx, prev_h=h)[0], ours(x, h, Wx, Wh, b)[0])

@@ -92,3 +92,11 @@ def shape_text(value):
 
 def _has_shape(value):
     return isinstance(getattr(value, "shape", None), tuple)  # xp.shape is a function
+
+
+def parameters(function):
+    """Return the names of the arguments that a function takes, empty when it tells none."""
+    try:
+        return list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return []

@@ -1,13 +1,12 @@
 """All that is asked of a kernel, simplest first, until something is wrong."""
 
 import contextlib
-import inspect
 import time
 
 import numpy as np
 
 from helpers.diagnosis import textbook
-from helpers.diagnosis.calling import ForwardWrong, NotWritten, Wrong, call, shape_text
+from helpers.diagnosis.calling import ForwardWrong, NotWritten, Wrong, call, parameters, shape_text
 from helpers.diagnosis.cases import OTHERS, SIZES, Case, arrays_in
 from helpers.diagnosis.explaining import BOUND, error, explain, same
 
@@ -170,17 +169,10 @@ class Trial:
         if wrong:
             raise Wrong(f"{', '.join(wrong)}: {'; '.join([text, *shapes[:1]])}")
 
-    def parameters(self):
-        """Return the names of the arguments that the function takes, empty when it tells none."""
-        try:
-            return list(inspect.signature(self.function).parameters)
-        except (TypeError, ValueError):
-            return []
-
     def _first_cell_state(self):
         if self.name not in ("lstm_forward", "lstm_backward"):
             return
-        if self.name == "lstm_forward" and len(self.parameters()) == 5:
+        if self.name == "lstm_forward" and len(parameters(self.function)) == 5:
             return  # c0 = 0 alone, as CS231n has it
         case = Case(self.name, seed=self.seed, c0=True)
         try:
@@ -282,7 +274,7 @@ def _of_a_loss(trial):
         given = {"scores": np.where(mask[:, :, None], scores, -np.inf), "y": y, "mask": mask}
         if not all(map(_close, call(trial.function, given), right)):
             yield "scores of -inf under the mask make it NaN: select with it, do not multiply"
-    if "label_smoothing" in trial.parameters():
+    if "label_smoothing" in parameters(trial.function):
         result = call(trial.function, case.inputs | {"label_smoothing": s})
         words = [textbook.temporal_softmax_loss(scores, 0 * y + v, mask) for v in range(SIZES["V"])]
         smooth = [
