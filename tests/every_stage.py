@@ -76,7 +76,7 @@ def think(cell, device, folder):
     model, features = small_model(cell, dropout=0.5).to(device), small_features(4, cell).to(device)
     model.standardise(features)
     record = interrupted(model, features, folder)
-    captions = decoding.greedy(model, features) + decoding.sample(model, features, top_k=3)
+    captions = decoding.greedy(model, features) + decoding.sample(model, features, top_p=0.9)
     captions += [each for several in decoding.beam(model, features, 3, 0.7, 2) for each in several]
     log_probs = decoding.replay(model, features[:1], [4, 5, END])
     words_considered(log_probs.exp(), model.vocabulary, [4, 5, END])
