@@ -65,7 +65,7 @@ SHIPPED ?= photographs-attn
 RUNS := runs/$(SHIPPED)
 LEARN = OMP_NUM_THREADS=1 $(RUN) helpers
 FROM = --data $(DATA) --aside 100 --per-image 5 --batch-size 160 --max-words 20 --resume
-CAPTIONER = $(FROM) --averaging 0.998 --patience 8 --drop-channels
+CAPTIONER = $(FROM) --averaging 0.998 --patience 8 --drop-channels --compiled
 EVALUATE = $(RUN) helpers evaluate --model $(RUNS)/reward/best --aside 100
 
 pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained DATA="A B"
@@ -75,8 +75,7 @@ pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained 
 		--tuned $(RUNS)/encoder/encoder.safetensors --dropout 0.4 --learning-rate 1.5e-3 \
 		--epochs 6 --out $(RUNS)/words
 	$(LEARN) train $(CAPTIONER) --start $(RUNS)/words/best --samples 5 --learning-rate 1.3e-4 \
-		--clip-norm 1 --epochs 5 --mirrored --out $(RUNS)/reward
-	$(LEARN) guide --data $(DATA) --aside 100 --model $(RUNS)/reward/best
+		--clip-norm 1 --epochs 6 --mirrored --out $(RUNS)/reward
 	$(EVALUATE) --data $(firstword $(DATA)) --beam 1 --json $(RUNS)/greedy.json
 	$(EVALUATE) --data $(firstword $(DATA)) --beam 5 --json $(RUNS)/beam5.json
 	$(EVALUATE) --data $(lastword $(DATA)) --beam 5 --json $(RUNS)/aside5.json

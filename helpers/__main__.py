@@ -1,11 +1,11 @@
-"""The command line: python -m helpers caption | train | finetune | guide | evaluate | ..."""
+"""The command line: python -m helpers caption | train | finetune | evaluate | ..."""
 
 import argparse
 import io
 import os
 import sys
 
-from helpers.commands import caption, data, download, evaluate, finetune, guide, train
+from helpers.commands import caption, data, download, evaluate, finetune, train
 from helpers.settings import RANGES, TrainingError, check_range
 
 
@@ -16,7 +16,7 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog.split()[-1]}: {message}\n")
 
 
-HEAVY = ("train", "finetune", "guide", "evaluate")  # commands that encode many pictures
+HEAVY = ("train", "finetune", "evaluate")  # commands that encode many pictures
 
 
 def main(arguments=None):
@@ -71,7 +71,7 @@ def _parser():
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )  # fmt: skip
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
-    for command in (caption, train, finetune, guide, evaluate, data, download):
+    for command in (caption, train, finetune, evaluate, data, download):
         command.add_command(commands)
     return parser
 

@@ -243,13 +243,24 @@ def _forbid_repeats(log_probs, ids, n):
 
 
 def _forbid_unfinished(log_probs, ids, word_to_idx):
-    """Set <END> after an unfinished beginning, and the same word after "and", to minus infinity."""
+    """Forbid <END> after an unfinished beginning, a word before and after "and", and "a elephant".
+
+    Inputs: log_probs (N, V), what is forbidden becomes minus infinity; ids (N, T); word_to_idx
+    """
     unfinished = [word_to_idx[word] for word in UNFINISHED.split() if word in word_to_idx]
     last = ids[:, -1]  # (N,)
     log_probs[torch.isin(last, torch.tensor(unfinished, device=last.device)), END] = -torch.inf
     if ids.shape[1] > 1 and "and" in word_to_idx:
         rows = (last == word_to_idx["and"]).nonzero()[:, 0]
         log_probs[rows, ids[rows, -2]] = -torch.inf
+    if {"a", "an"} <= word_to_idx.keys():
+        vowels = [i for word, i in word_to_idx.items() if _starts_with_vowel(word)]
+        rows = (last == word_to_idx["a"]).nonzero()
+        log_probs[rows, torch.tensor(vowels, device=last.device)] = -torch.inf
+
+
+def _starts_with_vowel(word):
+    return word.startswith(("a", "e", "i", "o", "um", "un")) and not word.startswith(("one", "uni"))
 
 
 def _captions(vocabulary, ids, log_probs, alpha):

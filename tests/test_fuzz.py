@@ -20,15 +20,15 @@ from hypothesis import strategies as st
 from old_files import pickled_vocabulary, write_checkpoint
 from PIL import Image
 from safetensors.torch import save_file
-from small import VOCABULARY, small_examples, small_model
+from small import small_examples, small_model
 
 from helpers.coco import find_data, read_split
+from helpers.encoder import WordDetector
 from helpers.files.tensors import fill, read_tensors
 from helpers.formats import FORMATS
 from helpers.formats.archive import Archive
 from helpers.images import open_image
-from helpers.pretrained import load_captioner, save_captioner, save_guide
-from helpers.pretrained.guidance import ObjectClassifier, ObjectGuide
+from helpers.pretrained import load_captioner, save_captioner
 from helpers.pretrained.legacy_vocabulary import read_legacy_vocabulary
 from helpers.settings import TrainingSettings
 from helpers.training import train
@@ -170,12 +170,12 @@ class Encoder:
 
 
 def saved_model():
-    """Give the files of a small captioner with a guide, whose encoder has a tuned layer."""
+    """Give the files of a small captioner with a detector, whose encoder has a tuned layer."""
     with new_folder() as folder:
         Encoder.tuned = folder / "encoder.safetensors"
         save_file({"conv_head.bias": torch.zeros(1280)}, Encoder.tuned)
         save_captioner(folder, small_model("attn"), Encoder)
-        save_guide(folder, ObjectGuide(VOCABULARY, ObjectClassifier()))
+        WordDetector(["dog"], 1280).save(folder)
         return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 

@@ -10,16 +10,14 @@ from safetensors.torch import save_file
 from helpers.captioner import CaptioningRNN
 from helpers.coco import load_captions
 from helpers.decoding import Caption, best
-from helpers.encoder import ImageEncoder
+from helpers.encoder import ImageEncoder, WordDetector
 from helpers.features import encode_images
 from helpers.files import DataError, read_json
 from helpers.grounding import boxes_in_square, pointing_game, pointing_scores
 from helpers.images import open_image
 from helpers.metrics import score_captions
 from helpers.photographs import photograph_path
-from helpers.pretrained import DEFAULT, load_captioner, save_captioner, save_guide
-from helpers.pretrained.guidance import ObjectClassifier, ObjectGuide
-from helpers.pretrained.imagenet_nouns import TELLING
+from helpers.pretrained import DEFAULT, load_captioner, save_captioner
 from helpers.settings import PRETRAINED
 from helpers.vocabulary import Vocabulary, tokenize
 
@@ -61,25 +59,26 @@ def test_tuned_layers_go_with_the_captioner(tmp_path, saved):
     assert load_captioner(folder).encoder.fingerprint() == encoder.fingerprint()
 
 
-def test_a_guide_goes_with_the_captioner(saved):
-    folder, model = saved
-    guide = ObjectGuide(model.vocabulary, ObjectClassifier())
-    guide.people.learn(-torch.rand(40, 1000), [["a man"], ["a cat"]] * 20)
-    save_guide(folder, guide)
-    loaded = load_captioner(folder)
-    classes = -torch.rand(3, 1000)
-    assert torch.equal(loaded.guide.people(classes), guide.people(classes))
-    assert loaded.guide.classifier.fingerprint() == guide.classifier.fingerprint()
+def test_a_detector_goes_with_the_captioner(tmp_path):
+    model = CaptioningRNN(Vocabulary(["a", "cat"]), "attn", 1280, 4, 5).eval()
+    tuned = tmp_path / "run" / "encoder.safetensors"
+    tuned.parent.mkdir()
+    save_file({"conv_head.bias": torch.zeros(1280)}, tuned)
+    detector = WordDetector(["cat", "dog"], 1280)
+    detector.save(tuned.parent)  # as `finetune` does
+    save_captioner(tmp_path / "small", model, ImageEncoder(tuned=tuned))
+    loaded = load_captioner(tmp_path / "small")
     cat = open_image(photograph_path("chelsea.png"))
-    (one,) = loaded.caption([cat], 2)
-    model = loaded.decoder(encode_images(loaded.guide.classifier, [cat]))
     features = encode_images(loaded.encoder, [cat])
-    assert one.log_prob == best(model, features, 2)[0].log_prob
-    loaded.guide = None
-    assert loaded.decoder([cat]) is loaded.model
-    (folder / "guide.safetensors").unlink()
-    with pytest.raises(DataError, match=r"guide\.safetensors: cannot be read"):
-        load_captioner(folder)
+    information = loaded.detector.information(features)
+    torch.testing.assert_close(information, detector.information(features), atol=0.05, rtol=0.05)
+    (one,) = loaded.caption([cat], 2)
+    assert one.log_prob == best(loaded.decoder(features), features, 2)[0].log_prob
+    loaded.detector = None
+    assert loaded.decoder(features) is loaded.model
+    (tmp_path / "small" / "words.json").unlink()
+    with pytest.raises(DataError, match=r"words\.json: cannot be read"):
+        load_captioner(tmp_path / "small")
 
 
 def test_a_configuration_cannot_name_a_file_elsewhere(tmp_path, saved):
@@ -106,9 +105,6 @@ def edit_config(folder, part="model", **changes):
         (lambda f: edit_config(f, cell_type="gru"), "cell_type"),
         (lambda f: edit_config(f, hidden_dim=6), "are of different models"),
         (lambda f: edit_config(f, surprise=6), "surprise"),
-        (lambda f: edit_config(f, "guide", backbone="vgg"), "vgg"),
-        (lambda f: edit_config(f, "guide", surprise=6), "surprise"),
-        (lambda f: edit_config(f, "guide"), "guide.safetensors: cannot be read"),
         (lambda f: edit_config(f, hidden_dim=-1), "not the configuration"),
         (lambda f: edit_config(f, wordvec_dim=0), "not the configuration"),
         (lambda f: edit_config(f, feature_dim=10**8), "are of different models"),
@@ -153,55 +149,14 @@ def test_weights_that_the_user_named_are_found_again(tmp_path, saved):
 
 
 @pytest.mark.parametrize("file", ["greedy.json", "beam5.json"])
-@pytest.mark.parametrize("model", [DEFAULT, "photographs-attn"])
-def test_the_card_has_the_scores_beside_it(model, file):
-    folder = PRETRAINED / model
+def test_the_card_has_the_scores_beside_it(file):
+    folder = PRETRAINED / DEFAULT
     card, scores = (folder / "README.md").read_text(encoding="utf-8"), read_json(folder / file)
     (head,) = re.findall(r"^\| decoding \| (.*) \|$", card, re.MULTILINE)
     (row,) = re.findall(rf"^\| {scores['decoding']} \| (.*) \|$", card, re.MULTILINE)
     names = head.split(" | ")
     assert {"BLEU-4", "CIDEr-D"} < set(names)
     assert row.split(" | ") == [f"{scores[name]:.3f}" for name in names]
-
-
-def test_what_the_card_says_of_the_guide(shared):
-    """COCO's photographs, with and without the guide."""
-    folder = PRETRAINED / DEFAULT
-    card = " ".join((folder / "README.md").read_text(encoding="utf-8").split())
-    coco = load_captions(shared / "coco_mini" / "coco_mini_train2017.zip", "train")
-    captioner = load_captioner()
-    images = [coco.image(i) for i in range(len(coco))]
-    people = set(TELLING.split()) - {"group", "crowd", "young"}
-    found = {}
-    for guide in (captioner.guide, None):
-        captioner.guide = guide
-        texts = [caption.text for caption in captioner.caption(images, 5)]
-        scores = score_captions(coco.captions, texts)
-        named = sum(not people.isdisjoint(text.split()) for text in texts)
-        found[bool(guide)] = scores["CIDEr-D"], scores["BLEU-4"], named
-    shown = [[not people.isdisjoint(tokenize(text)) for text in texts] for texts in coco.captions]
-    shown = sum(sum(texts) > len(texts) / 2 for texts in shown)
-    (cider, bleu, named), (cider_alone, bleu_alone, named_alone) = found[True], found[False]
-
-    def told(text, pattern, *computed):
-        """Compare figures; on other machines rounding may change a caption or two."""
-        (figures,) = re.findall(pattern, text)
-        for figure, value in zip(figures, computed, strict=True):
-            tolerance = 0.015 if "." in figure else 2
-            assert float(figure) == pytest.approx(value, abs=tolerance), (pattern, computed)
-
-    number, share = r"(\d+)", r"(0\.\d+)"
-    told(card, rf"CIDEr-D is {share} and BLEU-4 {share} \(beam 5\)", cider, bleu)
-    told(card, rf"beam 5\); without the guide {share} and {share}\.", cider_alone, bleu_alone)
-    pattern = rf"in {number} of these captions, without the guide in {number}; .* for {number} of"
-    told(card, pattern, named, named_alone, shown)
-
-
-def test_what_the_card_says_of_the_guide_itself():
-    card = (PRETRAINED / DEFAULT / "README.md").read_text(encoding="utf-8")
-    guide = load_captioner().guide
-    assert f"They do for {100 * guide.people.mean:.0f} %" in card
-    assert f"{len(guide.vocabulary) - guide.V} nouns are added" in card
 
 
 def test_what_the_card_says_of_its_words():
@@ -213,7 +168,6 @@ def test_what_the_card_says_of_its_words():
     assert f"captions of {sum(map(len, captions)) / len(captions):.1f} words" in card
 
 
-EVERYDAY = "photographs-attn"
 NAMES = """
 person: person man woman boy girl child kid people men women boys girls children kids lady guy
   player skier surfer snowboarder skateboarder crowd group rider baby toddler adult biker
@@ -293,7 +247,7 @@ CATEGORY_OF_WORD = {
 
 def told(pattern, *computed):
     """Compare the card's figures; on other machines rounding may change a caption or two."""
-    card = " ".join((PRETRAINED / EVERYDAY / "README.md").read_text(encoding="utf-8").split())
+    card = " ".join((PRETRAINED / DEFAULT / "README.md").read_text(encoding="utf-8").split())
     figures = re.search(pattern, card)
     assert figures, pattern
     for figure, value in zip(figures.groups(), computed, strict=True):
@@ -308,21 +262,21 @@ SHARE = r"(0\.\d+)"
 def coco_80(shared):
     """COCO's photographs, with the shipped captioner's captions of a beam of 5."""
     coco = load_captions(shared / "coco_mini" / "coco_mini_train2017.zip", "train")
-    captioner = load_captioner(EVERYDAY)
+    captioner = load_captioner()
     images = [coco.image(i) for i in range(len(coco))]
     return coco, captioner, images, encode_images(captioner.encoder, images)
 
 
 def test_what_the_card_says_of_cocos_photographs(coco_80):
-    coco, captioner, images, features = coco_80
-    guided = best(captioner.decoder(images), features, 5)
-    scores = score_captions(coco.captions, [caption.text for caption in guided])
+    coco, captioner, _, features = coco_80
+    fused = best(captioner.decoder(features), features, 5)
+    scores = score_captions(coco.captions, [caption.text for caption in fused])
     four, cider = scores["BLEU-4"], scores["CIDEr-D"]
     row = rf"\(train2017\) (?:\| \S+ ){{3}}\| {SHARE} (?:\| \S+ ){{2}}\| {SHARE} \|"
     told(row, four, cider)
     alone = best(captioner.model, features, 5)
     scores = score_captions(coco.captions, [caption.text for caption in alone])
-    told(rf"ithout the guide their CIDEr-D is {SHARE}", scores["CIDEr-D"])
+    told(rf"ithout the detector their CIDEr-D is {SHARE}", scores["CIDEr-D"])
 
 
 def test_what_the_card_says_of_where_words_are_found(coco_80):
@@ -332,8 +286,8 @@ def test_what_the_card_says_of_where_words_are_found(coco_80):
     maps, things = [], []
     for i, captions in enumerate(coco.captions):
         words = [word for text in captions for word in tokenize(text)]
-        words = [word for word in words if word in captioner.finder.rows]
-        alpha = captioner.finder.maps(features[i], words)
+        words = [word for word in words if word in captioner.detector.rows]
+        alpha = captioner.detector.maps(features[i], words)
         maps.append(Caption("", words, [0] * len(words), 0.0, alpha))
         things.append(boxes[i])
     points = pointing_game(maps, things, CATEGORY_OF_WORD, size)
@@ -342,10 +296,3 @@ def test_what_the_card_says_of_where_words_are_found(coco_80):
         rf"the 80, (\d+) nouns .* for {SHARE} of them, .* for {SHARE}, .* by chance for {SHARE}"
     )
     told(pattern, len(points), *scores.values())
-
-
-def test_people_on_the_card():
-    card = (PRETRAINED / EVERYDAY / "README.md").read_text(encoding="utf-8")
-    guide = load_captioner(EVERYDAY).guide
-    assert f"They do for {100 * guide.people.mean:.0f} %" in card
-    assert f"{len(guide.vocabulary) - guide.V} nouns are added" in card

@@ -1,4 +1,4 @@
-"""The commands that use a captioner: caption, train, finetune, guide, evaluate.
+"""The commands that use a captioner: caption, train, finetune, evaluate.
 
 Each imports what it needs when it runs: importing torch takes seconds, and --help should not.
 """

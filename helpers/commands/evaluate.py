@@ -66,21 +66,16 @@ def _say(options, data):
     import torch
 
     from helpers.decoding import best
-    from helpers.features import encode_features
     from helpers.pretrained import load_captioner
 
     captioner = load_captioner(options.model, options.device)
     data, features = encode_split(options, captioner.encoder, data)
-    arrays = [features]
-    if captioner.guide:
-        arrays.append(encode_features(data, captioner.guide.classifier, options.cache))
     texts = []
     for start in range(0, len(data), BATCH):
-        rows = [array[start : start + BATCH].astype("float32") for array in arrays]
-        batch, *classes = (torch.from_numpy(array).to(options.device) for array in rows)
-        model = captioner.decoder(*classes) if classes else captioner.model
+        batch = torch.from_numpy(features[start : start + BATCH].astype("float32"))
+        batch = batch.to(options.device)
         captions = best(
-            model, batch, options.beam, length_penalty=options.length_penalty,
+            captioner.decoder(batch), batch, options.beam, length_penalty=options.length_penalty,
             no_repeat_ngram=options.no_repeat_ngram,
         )  # fmt: skip
         texts += [caption.text for caption in captions]

@@ -66,7 +66,7 @@ def _finetune(options, settings, folder, device):
 
     def keep(model, _):
         write_tensors(folder / "encoder.safetensors", model.tail.layers())
-        model.finder().save(folder)
+        model.detector.save(folder)
 
     with alone(folder, options.resume):
         history = training.train(

@@ -25,7 +25,7 @@ def new_command(commands, function, text):
 def add_model(command):
     """Add --model."""
     command.add_argument(
-        "--model", default="flickr8k-attn", help="a name in pretrained/, or a trained folder"
+        "--model", default="photographs-attn", help="a name in pretrained/, or a trained folder"
     )
 
 

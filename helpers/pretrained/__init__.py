@@ -6,7 +6,6 @@ from helpers.pretrained.folders import (
     find_captioner,
     load_captioner,
     save_captioner,
-    save_guide,
 )
 from helpers.pretrained.published import load_published
 from helpers.pretrained.resnet_lstm import ConvNet, LSTMDecoder

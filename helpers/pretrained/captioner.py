@@ -2,11 +2,9 @@
 
 import dataclasses
 
-import torch
-
 from helpers import decoding
 from helpers.features import encode_images
-from helpers.images import pictures
+from helpers.pretrained.fusion import FusedCaptioner
 
 
 class Captioner:
@@ -15,13 +13,11 @@ class Captioner:
     Inputs:
         encoder: ImageEncoder, or PublishedEncoder
         model: CaptioningRNN trained on this encoder's features, or LSTMDecoder
-        guide: ObjectGuide for the model's vocabulary, or None; it may be taken away later
-        finder: WordFinder on the encoder's features, or None
+        detector: WordDetector on the encoder's features, or None; it may be taken away later
     """
 
-    def __init__(self, encoder, model, guide=None, finder=None):
-        self.encoder, self.model = encoder.eval(), model.eval()
-        self.guide, self.finder = guide, finder
+    def __init__(self, encoder, model, detector=None):
+        self.encoder, self.model, self.detector = encoder.eval(), model.eval(), detector
 
     def caption(self, images, width=1, **options):
         """Describe pictures.
@@ -41,10 +37,15 @@ class Captioner:
         Inputs, Raises: as `caption`
         Returns: for each of N pictures a list of `Caption`s, best first
         """
-        if self.guide:
-            images = list(pictures(images))  # both encoders want them
         features = encode_images(self.encoder, images)
-        return decoding.several(self.decoder(images), features, width, **options)
+        return decoding.several(self.decoder(features), features, width, **options)
+
+    def decoder(self, features):
+        """Return what decodes captions of some pictures: the model, and the detector if there.
+
+        Inputs: features: of N pictures, (N, C) or (N, P, C)
+        """
+        return FusedCaptioner(self.model, self.detector, features) if self.detector else self.model
 
     def locate(self, images, captions):
         """Tell where the encoder sees the words of captions.
@@ -54,25 +55,14 @@ class Captioner:
 
         Inputs: images: list of N PIL images, RGB; captions: list of N `Caption`s
         Returns: list of N `Caption`s with these maps in the place of their own, (T, P) each
-        Raises: ValueError for a captioner without a finder, or other numbers of images
+        Raises: ValueError for a captioner without a detector, or other numbers of images
         """
-        if self.finder is None:
-            raise ValueError("this captioner was not shipped with what finds words")
+        if self.detector is None:
+            raise ValueError("this captioner has no word detector: finetune trains one")
         if len(images) != len(captions):
             raise ValueError(f"{len(images)} images, {len(captions)} captions")
         located, words = [], self.model.vocabulary.idx_to_word
         for grid, caption in zip(encode_images(self.encoder, images), captions, strict=True):
-            maps = self.finder.maps(grid, [words[i] for i in caption.ids])
+            maps = self.detector.maps(grid, [words[i] for i in caption.ids])
             located.append(dataclasses.replace(caption, alpha=maps))
         return located
-
-    def decoder(self, images):
-        """Return the model that decodes captions of these images, guided where there is a guide.
-
-        Inputs: images: list of N PIL images, RGB; or their classes' log-probabilities, (N, 1000)
-        """
-        if not self.guide:
-            return self.model
-        if not isinstance(images, torch.Tensor):
-            images = encode_images(self.guide.classifier, images)
-        return self.guide(self.model, images)

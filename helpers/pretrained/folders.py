@@ -1,24 +1,22 @@
 """Captioners on disk: a folder with config.json, vocab.json and model.safetensors.
 
-A fine-tuned encoder has its changed layers in encoder.safetensors, and in words.json and
-words.safetensors where it sees words; a guide has what it learned in guide.safetensors.
+A fine-tuned encoder has its changed layers in encoder.safetensors, and the detector of the words
+that it learned in words.json and words.safetensors.
 """
 
 from pathlib import Path
 
 from helpers.captioner import CaptioningRNN
-from helpers.encoder import ImageEncoder, load_word_finder
+from helpers.encoder import ImageEncoder, load_word_detector
 from helpers.files import DataError, atomic_write, read_json, write_json
 from helpers.files.tensors import Unfilled, fill, read_tensors, write_tensors
 from helpers.pretrained.captioner import Captioner
-from helpers.pretrained.guidance import ObjectClassifier, ObjectGuide
 from helpers.pretrained.published import load_published
 from helpers.settings import PRETRAINED
 from helpers.vocabulary import Vocabulary
 
-DEFAULT = "flickr8k-attn"
+DEFAULT = "photographs-attn"
 TUNED = "encoder.safetensors"  # the encoder's tuned layers, where it has some
-GUIDE = "guide.safetensors"  # a guide's detector of people, where there is a guide
 _TOGETHER = "config.json, vocab.json and the weights beside them are of different models"
 
 
@@ -35,20 +33,10 @@ def save_captioner(folder, model, encoder):
         with atomic_write(folder / TUNED) as path:
             path.write_bytes(Path(encoder.tuned).read_bytes())
         encoder_config["tuned"] = TUNED
-        finder = load_word_finder(Path(encoder.tuned).parent)
-        if finder:
-            finder.save(folder)
+        if detector := load_word_detector(Path(encoder.tuned).parent):
+            detector.save(folder)
     write_json(folder / "config.json", {"model": model.sizes, "encoder": encoder_config})
     write_tensors(folder / "model.safetensors", model.state_dict())
-
-
-def save_guide(folder, guide):
-    """Add an ObjectGuide for its vocabulary to the captioner in a folder."""
-    folder = Path(folder)
-    config = read_json(folder / "config.json")
-    write_tensors(folder / GUIDE, guide.people.state_dict())
-    config["guide"] = {"backbone": guide.classifier.backbone}
-    write_json(folder / "config.json", config)
 
 
 def find_captioner(name):
@@ -84,15 +72,9 @@ def load_captioner(name=DEFAULT, device="cpu"):
         if "tuned" in sizes["encoder"]:
             sizes["encoder"]["tuned"] = folder / TUNED
         encoder = ImageEncoder(**sizes["encoder"])
-        guide = None
-        if "guide" in sizes:
-            guide = ObjectGuide(vocabulary, ObjectClassifier(**sizes["guide"]))
     except (KeyError, TypeError, ValueError, ArithmeticError, RuntimeError) as error:
         raise DataError(f"{config}: not the configuration of a captioner ({error!r})") from error
     fill(model, read_tensors(weights), weights, _TOGETHER)
-    if guide:
-        fill(guide.people, read_tensors(folder / GUIDE), folder / GUIDE, _TOGETHER)
-        guide = guide.to(device)
-    finder = load_word_finder(folder)
-    finder = finder.to(device) if finder else None
-    return Captioner(encoder.to(device), model.to(device), guide, finder)
+    detector = load_word_detector(folder)
+    detector = detector.to(device) if detector else None
+    return Captioner(encoder.to(device), model.to(device), detector)

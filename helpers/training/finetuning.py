@@ -7,13 +7,13 @@ Concepts and Back" (and the logarithm in place of their noisy or Pinheiro and Co
 """
 
 from collections import Counter
-from math import isqrt, log
+from math import isqrt
 
 import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, relu6
 
-from helpers.encoder import WordFinder
+from helpers.encoder import WordDetector
 from helpers.encoder.efficientnet_lite import LAST_STAGE
 from helpers.vocabulary import SPECIAL_WORDS
 
@@ -55,30 +55,25 @@ class WordPredictor(nn.Module):
         dropout: probability of dropping a channel
     """
 
-    mean: torch.Tensor
-    std: torch.Tensor
-
     def __init__(self, tail, examples, vocabulary, words=1000, dropout=0.3):
         super().__init__()
         self.vocabulary, self.tail = vocabulary, tail
-        channels = tail.conv_head.out_channels
-        self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("std", torch.ones(channels))
         self.dropout = nn.Dropout(dropout)
-        words = range(len(SPECIAL_WORDS), min(len(SPECIAL_WORDS) + words, len(vocabulary)))
-        self.words = nn.Linear(channels, len(words))
+        names = vocabulary.idx_to_word[len(SPECIAL_WORDS) :][:words]
         said = Counter(word for caption in examples.ids for word in set(caption))
-        shares = torch.tensor([said[word] for word in words]) / len(examples)
+        counts = [said[vocabulary.word_to_idx[name]] for name in names]
+        frequency = (torch.tensor(counts) / len(examples)).clamp(1e-4, 1 - 1e-4)
+        self.detector = WordDetector(names, tail.conv_head.out_channels, frequency)
         with torch.no_grad():  # at first each word has its frequency, whatever the picture
-            self.words.weight.zero_()
-            self.words.bias.copy_(shares.clamp(1e-4, 1 - 1e-4).logit())
+            self.detector.words.weight.zero_()
+            self.detector.words.bias.copy_(frequency.logit())
 
     @torch.no_grad()
     def standardise(self, features):
         """Learn the mean and deviation of each channel, once, from features (I, P, C), float32."""
         positions = torch.cat([self.tail(part) for part in features.split(32)]).flatten(0, 1)
-        self.mean.copy_(positions.mean(0))
-        self.std.copy_(positions.std(0, correction=0).clamp(min=1e-2))
+        self.detector.mean.copy_(positions.mean(0))
+        self.detector.std.copy_(positions.std(0, correction=0).clamp(min=1e-2))
 
     def forward(self, features, captions, *_):
         """Return the loss of predicting which words the captions of an image hold.
@@ -102,26 +97,17 @@ class WordPredictor(nn.Module):
         """
         said = torch.zeros(len(captions), len(self.vocabulary), device=captions.device)
         said.scatter_(1, captions, 1.0)  # (N, V)
-        words = said[:, len(SPECIAL_WORDS) :][:, : self.words.out_features]
+        words = said[:, len(SPECIAL_WORDS) :][:, : self.detector.words.out_features]
         return words.unflatten(0, (images, -1)).mean(1)
-
-    def finder(self):
-        """Return what tells where words are: `encoder.WordFinder`, with what was learned."""
-        words = self.vocabulary.idx_to_word[len(SPECIAL_WORDS) :][: self.words.out_features]
-        finder = WordFinder(words, len(self.mean))
-        learned = self.state_dict()
-        finder.load_state_dict({name: learned[name] for name in finder.state_dict()})
-        return finder
 
     def predict(self, features):
         """Predict words: each position has a score for each, and a good one is enough.
 
         Inputs: grids, (I, P, C). Returns: log-odds (I, W): the logarithm of the mean of exp(score)
         """
-        positions = (self.tail(features) - self.mean) / self.std  # (I, P', C')
+        positions = self.tail(features)  # (I, P', C')
         kept = self.dropout(torch.ones_like(positions[:, :1]))  # the same channels everywhere
-        scores = self.words(positions * kept)  # (I, P', W)
-        return scores.logsumexp(1) - log(scores.shape[1])
+        return self.detector.logits(positions, kept)
 
 
 @torch.no_grad()
@@ -131,7 +117,7 @@ def word_scores(model, examples, batch_size=256):
     Returns: dict: "validation loss" in nats per image; "mAP", see `mean_average_precision`
     """
     model.eval()
-    device = model.words.weight.device
+    device = model.detector.words.weight.device
     loss, logits, shares = 0.0, [], []
     for batch in examples.batches(batch_size, 0, 0):
         features, captions = (tensor.to(device) for tensor in examples.__getitems__(batch))
