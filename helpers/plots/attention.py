@@ -72,7 +72,7 @@ _WIRES = [
 ]
 
 
-def attention_maps(pictures, captions, labels=None, boxes=None, columns=5):
+def attention_maps(pictures, captions, labels=None, boxes=None, columns=5, shown="attention"):
     """Show where a model looked: one panel per word over the picture, on one shared scale.
 
     Inputs:
@@ -82,6 +82,7 @@ def attention_maps(pictures, captions, labels=None, boxes=None, columns=5):
         labels: one text per caption, to stand over its picture
         boxes: for each caption a dict from a step to the (x, y, width, height) of what its word
             names, drawn in blue with a dot at the most attended cell's centre
+        shown: what the weights are, for the bar's label
         columns: panels per line; the picture is the first of them, a long caption takes several
     """
     lines = [-(-(len(caption.words) + 1) // columns) for caption in captions]
@@ -110,7 +111,7 @@ def attention_maps(pictures, captions, labels=None, boxes=None, columns=5):
                 axes.plot(*_peak(caption.alpha[t], len(np.asarray(picture))), "o", color="white",
                           markeredgecolor=COLORS["blue"], markersize=7)  # fmt: skip
     bar = figure.colorbar(scale, ax=grid[:, -1], fraction=0.08, aspect=22)
-    bar.set_label("attention weight of a position")
+    bar.set_label(f"{shown} weight of a position")
     return figure
 
 

@@ -90,7 +90,7 @@ def _encode(figure):
     drawn = _save(figure, "png", dpi=200, pil_kwargs={"optimize": True})
     if len(drawn) < _LARGE["png"]:
         return "png", drawn
-    smaller = _save(figure, "jpeg", dpi=200, pil_kwargs={"quality": 87})
+    smaller = _save(figure, "jpeg", dpi=200, pil_kwargs={"quality": 80})
     return min(("jpeg", smaller), ("png", drawn), key=lambda encoded: len(encoded[1]))
 
 
