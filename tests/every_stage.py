@@ -36,6 +36,9 @@ def commands(folder):
         yield f"{train} --epochs 1"
     yield f"{train} --epochs 1 --resume"
     yield f"finetune {new} --out {folder}/encoder --epochs 1"
+    tuned = f"--tuned {folder}/encoder/encoder.safetensors --out {folder}/tuned"
+    yield f"{train.replace(f'--out {folder}/attn', tuned)} --epochs 1"
+    yield f"caption {photo} --model {folder}/tuned/best"  # with the word detector
     reward = f"{folder}/reward"
     start = f"{data} --start {folder}/attn/best --epochs 1 --batch-size 4"
     yield f"train {start} --samples 2 --mirrored --out {reward}"
