@@ -89,6 +89,7 @@ student: $(INSTALLED)  ## write build/student/, the course with kernels left to 
 	$(RUN) tools.student --variant $(or $(VARIANT),0)
 
 grade: $(INSTALLED)  ## give points to what was handed in: make grade SUBMISSIONS=folder
+	@test -n "$(SUBMISSIONS)" || { echo "Say where they are: make grade SUBMISSIONS=folder" >&2; exit 2; }
 	$(RUN) tools.grade "$(SUBMISSIONS)" --variant $(or $(VARIANT),0)
 
 clean:  ## remove the environment, caches and build/; data/, runs/ and pretrained/ stay
