@@ -64,8 +64,8 @@ def load_captioner(name=DEFAULT, device="cpu"):
     if (folder / "vocab.pkl").exists():
         return load_published(folder, device)
     config, weights = folder / "config.json", folder / "model.safetensors"
-    vocabulary = Vocabulary.load(folder / "vocab.json")
     sizes = read_json(config)
+    vocabulary = Vocabulary.load(folder / "vocab.json")
     try:
         with Unfilled():  # a wrong size must not take all the memory
             model = CaptioningRNN(vocabulary, **sizes["model"])
