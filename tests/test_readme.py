@@ -51,6 +51,7 @@ ELSEWHERE = {
     ".venv/bin/python -m helpers download": "test_commands_download.py::test_command",
     ".venv/bin/torchrun --nproc-per-node 2 -m helpers train …":
         "test_training_distributed.py::test_torchrun_trains_as_one_process_does",
+    "--data A B": "test_coco.py::test_several_sources_are_one_data_set",
     "make grade SUBMISSIONS=folder":
         "test_tools_grade.py::test_everybody_comes_back_with_the_right_points",
     "make student VARIANT=7":
@@ -256,6 +257,13 @@ def test_all_stages(mine, commands):
     assert "CIDEr-D" in mine.type(f"{rewarded} --epochs 1")
     files = {path.name for path in (mine.folder / "runs" / "rewarded" / "best").iterdir()}
     assert {"encoder.safetensors", "words.safetensors"} < files
+
+
+@typed('make pretrained DATA="path/to/flickr8k path/to/everyday"')
+def test_make_pretrained_of_two_data_sets(reader, commands):
+    said = reader.type(f"{commands[0]} --dry-run")
+    both = "--data path/to/flickr8k path/to/everyday "
+    assert all(f"helpers {stage} {both}" in said for stage in ("finetune", "train"))
 
 
 @typed("make pretrained DATA=path/to/flickr8k")
