@@ -10,8 +10,9 @@ import numpy as np
 from helpers import kernels
 from helpers.diagnosis.calling import ForwardWrong, NotWritten, Wrong, parameters
 from helpers.diagnosis.cases import checkable
-from helpers.diagnosis.explaining import BOUND
-from helpers.diagnosis.trial import NUMPY_ALONE, Trial
+from helpers.diagnosis.comparing import BOUND
+from helpers.diagnosis.notes import NUMPY_ALONE
+from helpers.diagnosis.trial import Trial
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """The kernels as a textbook has them: what is compared with, and what mistakes are planted into.
 
-`mutations` changes these lines one at a time, so each stands for one idea, and the backward passes
+`mistakes` changes these lines one at a time, so each stands for one idea, and the backward passes
 have at hand whatever a reader could confuse. NumPy alone; nothing here imports a kernel of ours,
 since a student's may stand in its place.
 """

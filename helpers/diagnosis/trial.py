@@ -1,16 +1,15 @@
 """All that is asked of a kernel, simplest first, until something is wrong."""
 
 import contextlib
-import time
 
 import numpy as np
 
-from helpers.diagnosis import textbook
 from helpers.diagnosis.calling import ForwardWrong, NotWritten, Wrong, call, parameters, shape_text
 from helpers.diagnosis.cases import OTHERS, SIZES, Case, arrays_in
-from helpers.diagnosis.explaining import BOUND, error, explain, same
+from helpers.diagnosis.comparing import BOUND, as_array, error, same
+from helpers.diagnosis.explaining import explain
+from helpers.diagnosis.notes import NOTES
 
-NUMPY_ALONE = "NumPy alone"
 ROW_MAXIMUM = "subtract each row's own maximum before exp"
 KEPT = (
     "right in the first call alone: something is kept from one call to the next, such as a global "
@@ -67,12 +66,14 @@ class Trial:
             raise ForwardWrong(str(missing) or "not written yet") from None
         except Wrong as wrong:
             raise ForwardWrong(str(wrong)) from None
-        if changed := [k for k, a in inputs.items() if not error(_array(a), case.inputs[k]) < 1e-3]:
+        if changed := [
+            k for k, a in inputs.items() if not error(as_array(a), case.inputs[k]) < 1e-3
+        ]:
             raise ForwardWrong(f"it modifies {', '.join(changed)}")
         if len(result) != len(case.forward_outputs) + 1:
             raise ForwardWrong("it returns no cache, or not in the end")
         for (key, right), got in zip(case.forward_expected.items(), result, strict=False):
-            if not error(_array(got), right) < 1e-3:  # in float32 too
+            if not error(as_array(got), right) < 1e-3:  # in float32 too
                 sizes = ", ".join(f"{letter} = {case.sizes[letter]}" for letter in "NT")
                 raise ForwardWrong(f"its {key} is not right for {sizes}" + " and a c0" * case.c0)
         return {k: convert(a) for k, a in case.upstream.items()} | {"cache": result[-1]}
@@ -181,7 +182,7 @@ class Trial:
             if "positional argument" in str(wrong):
                 return  # the forward pass knows no c0
             raise
-        if case.backward and len(result) == 5 and same(_array(result[0]), case.expected["dx"]):
+        if case.backward and len(result) == 5 and same(as_array(result[0]), case.expected["dx"]):
             raise Wrong("dc0 is missing where the forward pass was given a c0; it comes last")
         named = self._named(case, result)
         if not case.backward and same(named["h"], Case(self.name, seed=self.seed).expected["h"]):
@@ -224,127 +225,6 @@ EXTREMES: dict[str, dict] = {
         "not zero when no target counts (the mask is False everywhere)": {"mask": np.zeros_like},
     },
 }  # fmt: skip
-
-
-def _of_other_kinds(trial):
-    """Tell what becomes of float32, and of torch tensors."""
-    import torch
-
-    case = Case(trial.name, seed=trial.seed)
-    why = "np.zeros, np.eye and np.sqrt of a whole number make float64"
-    for name, kind, other, convert in (
-        ("float32", np.float32, f"float64: {why}", _narrow),
-        (
-            "torch tensors",
-            torch.Tensor,
-            f"NumPy arrays: {NUMPY_ALONE}",
-            lambda a: torch.tensor(a.copy()),
-        ),
-    ):
-        end = f": {NUMPY_ALONE}" if kind is torch.Tensor else ""
-        try:
-            result = call(trial.function, trial.prepare(case, convert))
-        except (NotWritten, Wrong) as problem:
-            yield f"{name} in, and it {str(problem).partition(':')[0]}{end}"
-            continue
-        named = dict(zip(case.outputs, result, strict=False))
-        strange = [
-            k
-            for k, got in named.items()
-            if not isinstance(got, kind) and getattr(got, "dtype", np.float32) != kind
-        ]
-        wrong = [k for k, got in named.items() if not _off(got, case.expected[k]) < 1e-3]
-        if strange or wrong:
-            outcome = f"out as {other}" if strange else f"out wrong{end}"
-            yield f"{name} in, {', '.join(strange or wrong)} {outcome}"
-
-
-def _narrow(array):
-    return array.astype(np.float32) if array.dtype.kind == "f" else array.copy()
-
-
-def _of_a_loss(trial):
-    """Tell what becomes of -inf under the mask, and of an argument that some courses' loss has."""
-    if trial.name != "temporal_softmax_loss":
-        return
-    case, s = Case(trial.name, seed=trial.seed), 0.2
-    scores, y, mask = case.inputs.values()
-    right = [*case.expected.values()]
-    with contextlib.suppress(Wrong):
-        given = {"scores": np.where(mask[:, :, None], scores, -np.inf), "y": y, "mask": mask}
-        if not all(map(_close, call(trial.function, given), right)):
-            yield "scores of -inf under the mask make it NaN: select with it, do not multiply"
-    if "label_smoothing" in parameters(trial.function):
-        result = call(trial.function, case.inputs | {"label_smoothing": s})
-        words = [textbook.temporal_softmax_loss(scores, 0 * y + v, mask) for v in range(SIZES["V"])]
-        smooth = [
-            (1 - s) * a + s * np.mean(each, axis=0) for a, *each in zip(right, *words, strict=True)
-        ]
-        if all(map(_close, result, right)):
-            yield "label_smoothing is taken, and ignored"
-        elif not all(map(_close, result, smooth)):
-            text = "with label_smoothing s the target is 1 - s for the word, plus s / V for all"
-            raise Wrong(f"loss, dscores: {text}")
-
-
-def _without_complaint(trial):
-    """Look whether wrong shapes and ids go in unnoticed, as the docstring says they do not."""
-    case = Case(trial.name, seed=trial.seed)
-    wrong = {k: np.array(a) for k, a in case.inputs.items()}
-    second = [k for k, a in wrong.items() if a.ndim > 1 and len(a) == SIZES["N"]][1:]
-    if trial.name == "word_embedding_forward":
-        wrong["x"][0, 0], text = -1, "an id of -1"
-    elif trial.name.endswith("_forward") and second:
-        wrong[second[0]] = wrong[second[0]][:1]
-        text = f"{second[0]} of one example beside {SIZES['N']}"
-    else:
-        return
-    with contextlib.suppress(Wrong):
-        call(trial.function, wrong)
-        yield f"{text} goes in without an error: check the arguments"
-
-
-def _slow(trial):
-    """Time the kernel beside matrix products on sizes like those of training."""
-    sizes = OTHERS | {"N": 16, "T": 8, "D": 16, "H": 32, "P": 16, "V": 64, "M": 16}
-    if trial.name.startswith(("dot_product", "attention_lstm_f", "attention_lstm_b")):
-        sizes |= {"T": 1, "P": 49, "H": 128}
-    case = Case(trial.name, sizes)
-
-    def seconds(run):
-        start = time.thread_time()  # what else the machine does has no part in it
-        run()
-        return time.thread_time() - start
-
-    theirs, ours = [], []
-    for _ in range(3):
-        arguments = trial.prepare(case)
-        theirs.append(seconds(lambda given=arguments: call(trial.function, given)))
-        ours.append(seconds(lambda: case.run(vars(textbook))))
-    ratio = min(theirs) / max(1e-6, min(ours))
-    if min(theirs) > 0.0005 and ratio > 30:
-        yield f"right, and slow: {ratio:.0f} times as long as whole-array operations"
-
-
-NOTES = [_of_other_kinds, _of_a_loss, _without_complaint, _slow]
-
-
-def _off(got, right):
-    """Return the error of an output that may be a tensor; a loss may have the shape (1,)."""
-    got = _array(got)
-    return error(got.reshape(()) if got.shape == (1,) and not right.shape else got, right)
-
-
-def _close(got, right):
-    return _off(got, right) < 1e-7
-
-
-def _array(got):
-    """Return a NumPy array of what may be a tensor, or anything else."""
-    try:
-        return np.asarray(got.detach().cpu() if hasattr(got, "detach") else got)
-    except ValueError:  # a cache
-        return np.array(np.nan)
 
 
 def _shortage(case, result, wanted):
