@@ -39,10 +39,11 @@ def shown(monkeypatch):
 
 
 def test_shows_lines_as_svg_with_alternative_text(shown):
+    before = plt.get_fignums()  # what other tests have left open
     kind, svg, attributes = shown(plots.loss_curve([3, 2, 1], "nats"), 'a "line" < 3')
     assert kind == "svg+xml" and svg.startswith(b"<?xml")
     assert attributes["alt"] == 'a "line" < 3' and attributes["class"] == ["drawing"]
-    assert not plt.get_fignums()
+    assert plt.get_fignums() == before
     assert svg == shown(plots.loss_curve([3, 2, 1], "nats"))[1], "differs from run to run"
 
 

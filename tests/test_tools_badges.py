@@ -45,9 +45,9 @@ def setup_cell(path):
 
 def test_without_an_address_there_is_no_badge(project):
     readme = (project / "README.md").read_text()
-    assert "colab" not in readme
+    assert "colab.research" not in readme
     for path in (project / "notebooks").glob("*.ipynb"):
-        assert "colab" not in path.read_text()
+        assert "colab.research" not in path.read_text()
         assert setup_cell(path).startswith(badges.bootstrap(None) + "\n")
 
 
