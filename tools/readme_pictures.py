@@ -11,6 +11,7 @@ from helpers.settings import ROOT
 SOURCES = {  # file in docs/, less its ending -> notebook, id of the cell that draws it
     "gallery": ("05_pretrained_captioning", "gallery"),
     "failures": ("05_pretrained_captioning", "words"),
+    "located": ("05_pretrained_captioning", "located"),
     "maps": ("04_attention", "maps"),
     "scenes": ("03_lstm", "gallery"),
 }
