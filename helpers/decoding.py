@@ -121,6 +121,7 @@ def beam(
     total[:, 0] = 0  # all beams start alike: only the first one may branch
     lengths = torch.zeros(N, width, device=device)
     alphas = []
+    grammar = _grammar(model.vocabulary, device) if finish else ()
     for _ in range(max_length + 1):
         ended = (words == END) | (words == NULL)
         if ended.all() or (ids.shape[1] == max_length):
@@ -130,7 +131,7 @@ def beam(
         if no_repeat_ngram:
             _forbid_repeats(log_probs, ids, no_repeat_ngram)
         if finish and ids.shape[1]:
-            _forbid_unfinished(log_probs, ids, model.vocabulary.word_to_idx)
+            _forbid_unfinished(log_probs, ids, *grammar)
         log_probs[ended] = -torch.inf
         log_probs[ended, NULL] = 0  # an ended caption goes on, at no cost, with nothing
         lengths = lengths + ~ended.view(N, width)
@@ -242,21 +243,30 @@ def _forbid_repeats(log_probs, ids, n):
     log_probs[rows, ngrams[rows, places, -1]] = -torch.inf
 
 
-def _forbid_unfinished(log_probs, ids, word_to_idx):
+def _grammar(vocabulary, device):
+    """Look up the words that `_forbid_unfinished` is about, once for all steps of a beam.
+
+    Returns: ids of UNFINISHED and of words that start with a vowel; the ids of "and" and of "a",
+        or -1
+    """
+    ids = vocabulary.word_to_idx
+    unfinished = [ids[word] for word in UNFINISHED.split() if word in ids]
+    vowels = [i for word, i in ids.items() if _starts_with_vowel(word)] if "an" in ids else []
+    lists = (torch.tensor(each, dtype=torch.long, device=device) for each in (unfinished, vowels))
+    return *lists, ids.get("and", -1), ids.get("a", -1)
+
+
+def _forbid_unfinished(log_probs, ids, unfinished, vowels, word_and, word_a):
     """Forbid <END> after an unfinished beginning, a word before and after "and", and "a elephant".
 
-    Inputs: log_probs (N, V), what is forbidden becomes minus infinity; ids (N, T); word_to_idx
+    Inputs: log_probs (N, V), what is forbidden becomes minus infinity; ids (N, T); `_grammar`'s
     """
-    unfinished = [word_to_idx[word] for word in UNFINISHED.split() if word in word_to_idx]
     last = ids[:, -1]  # (N,)
-    log_probs[torch.isin(last, torch.tensor(unfinished, device=last.device)), END] = -torch.inf
-    if ids.shape[1] > 1 and "and" in word_to_idx:
-        rows = (last == word_to_idx["and"]).nonzero()[:, 0]
+    log_probs[torch.isin(last, unfinished), END] = -torch.inf
+    if ids.shape[1] > 1:
+        rows = (last == word_and).nonzero()[:, 0]
         log_probs[rows, ids[rows, -2]] = -torch.inf
-    if {"a", "an"} <= word_to_idx.keys():
-        vowels = [i for word, i in word_to_idx.items() if _starts_with_vowel(word)]
-        rows = (last == word_to_idx["a"]).nonzero()
-        log_probs[rows, torch.tensor(vowels, device=last.device)] = -torch.inf
+    log_probs[(last == word_a).nonzero(), vowels] = -torch.inf
 
 
 def _starts_with_vowel(word):

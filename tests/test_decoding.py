@@ -7,7 +7,7 @@ import pytest
 import torch
 from small import VOCABULARY, small_features, small_model
 
-from helpers.decoding import FORBIDDEN, _forbid_unfinished, beam, greedy, replay, sample
+from helpers.decoding import FORBIDDEN, _forbid_unfinished, _grammar, beam, greedy, replay, sample
 from helpers.vocabulary import END, START, Vocabulary
 
 CELLS = ["rnn", "lstm", "attn"]
@@ -159,7 +159,7 @@ def test_a_finished_caption_says_an_before_a_vowel():
     vocabulary = Vocabulary(words)
     ids = torch.tensor([[vocabulary.word_to_idx["a"]], [vocabulary.word_to_idx["an"]]])
     log_probs = torch.zeros(2, len(vocabulary))
-    _forbid_unfinished(log_probs, ids, vocabulary.word_to_idx)
+    _forbid_unfinished(log_probs, ids, *_grammar(vocabulary, "cpu"))
     forbidden = [w for w in words if log_probs[0, vocabulary.word_to_idx[w]] == -torch.inf]
     assert forbidden == ["a", "an", "apple", "umbrella"]
     assert (log_probs[1, 4:] == 0).all()
