@@ -51,13 +51,7 @@ bench: $(INSTALLED)  ## measure speed and memory beside PyTorch's own modules
 
 outputs: $(INSTALLED)  ## execute the notebooks, store their outputs and README's pictures
 	$(RUN) nbconvert --execute --to notebook --inplace $(EXECUTED) $(NOTEBOOKS)
-	$(RUN) nbconvert --to notebook --inplace --CoalesceStreamsPreprocessor.enabled=True \
-		--TagRemovePreprocessor.enabled=True \
-		--TagRemovePreprocessor.remove_all_outputs_tags="{'slider'}" \
-		--ClearMetadataPreprocessor.enabled=True \
-		--ClearMetadataPreprocessor.clear_cell_metadata=False \
-		--ClearMetadataPreprocessor.preserve_nb_metadata_mask="{'kernelspec', 'language_info'}" \
-		$(NOTEBOOKS)  # what was printed in pieces, and no state of sliders
+	$(RUN) tools.outputs $(NOTEBOOKS)
 	$(RUN) tools.readme_pictures
 
 DATA ?= data/flickr8k data/everyday

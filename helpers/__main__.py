@@ -1,6 +1,7 @@
 """The command line: python -m helpers caption | train | finetune | evaluate | ..."""
 
 import argparse
+import contextlib
 import io
 import os
 import sys
@@ -81,5 +82,7 @@ if __name__ == "__main__":
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     code = main()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(BrokenPipeError):
+            stream.flush()
     os._exit(code)  # in a leisurely exit torch's CUDA libraries read 100 MB of their own files

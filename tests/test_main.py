@@ -6,6 +6,7 @@ import http.server
 import io
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -199,6 +200,15 @@ def test_help_is_quick():
     code = "import sys, helpers.__main__; print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert run.stdout == "False\n"
+
+
+def test_what_was_printed_before_a_mistake_reaches_a_pipe(tmp_path):
+    (tmp_path / "own.json").write_text('[{"image_id": 1, "caption": 5}]')
+    command = [sys.executable, "-m", "helpers", "evaluate", "--results", tmp_path / "own.json"]
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    run = subprocess.run(command, cwd=ROOT, env=buffered, capture_output=True, text=True)
+    assert run.returncode == 2 and "entry 0 needs" in run.stderr
+    assert run.stdout.startswith("scenes val: 200 images")
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,17 @@ def test_the_card_has_the_scores_beside_it(file):
     assert row.split(" | ") == [f"{scores[name]:.3f}" for name in names]
 
 
+def test_the_card_has_the_scores_of_the_pictures_kept_aside():
+    folder = PRETRAINED / DEFAULT
+    card, scores = (
+        (folder / "README.md").read_text(encoding="utf-8"),
+        read_json(folder / "aside5.json"),
+    )
+    names = ["BLEU-1", "BLEU-2", "BLEU-3", "BLEU-4", "ROUGE-L", "METEOR", "CIDEr-D"]
+    row = " | ".join(f"{scores[name]:.3f}" for name in names)
+    assert f"| {scores['images']} everyday photographs kept aside | {row} |" in card
+
+
 def test_what_the_card_says_of_its_words():
     card = " ".join((PRETRAINED / DEFAULT / "README.md").read_text(encoding="utf-8").split())
     captions = [

@@ -4,9 +4,11 @@ import argparse
 import errno
 import itertools
 import os
+import shutil
 import subprocess
 import time
 import zipfile
+import zlib
 from pathlib import Path
 
 from helpers.commands.sources import DATA_SETS
@@ -35,15 +37,19 @@ def add_command(commands):
         help="fetch N photographs one by one, not the zips of them all (COCO only); of two splits, "
         "a fifth of them is from val",
     )  # fmt: skip
+    command.add_argument(
+        "--unpack", action="store_true",
+        help="unpack the zips too, for other programs; this one reads them as they are",
+    )  # fmt: skip
 
 
 def _run(options):
     """Fetch a data set. Files that are there are checked; a download that was cut off goes on."""
-    folder = download(options.data_set, options.out, options.images)
+    folder = download(options.data_set, options.out, options.images, unpack=options.unpack)
     print(f"{options.data_set} is in {folder}; python -m helpers data {folder} shows it")
 
 
-def download(name, folder=None, images=None, progress=True):
+def download(name, folder=None, images=None, progress=True, unpack=False):
     """Fetch a data set. Files that are there are checked; a download that was cut off goes on.
 
     Inputs:
@@ -51,6 +57,7 @@ def download(name, folder=None, images=None, progress=True):
         folder: where to; None for its folder in data/
         images: fetch so many photographs one by one instead of the zips; None for all
         progress: show curl's progress bar
+        unpack: unpack zips into the folder, too
     Returns: the folder, pathlib.Path
     Raises: ValueError for an unknown data set, or one without single images; DataError naming the
         address or the file, and the remedy; OSError when the disk is full
@@ -63,13 +70,23 @@ def download(name, folder=None, images=None, progress=True):
         raise ValueError(f"--images: {name} comes as a whole; one by one come {one_by_one}")
     folder = Path(folder).expanduser() if folder else DATA / data_set.folder
     for source in data_set.sources if images is None else data_set.sources[:1]:  # the annotations
-        fetch(source, folder / source.name, progress)
+        path = fetch(source, folder / source.name, progress)
+        if unpack and path.suffix == ".zip":
+            _unpack(path, folder)
     if images is not None:
         splits = list(data_set.pictures.values())
         counts = [images] if len(splits) == 1 else [images - images // 5, images // 5]
         for pictures, count in zip(splits, counts, strict=True):
             fetch_images(_addresses(folder, pictures, count), folder, progress)
     return folder
+
+
+def _unpack(path, folder):
+    """Unpack a zip archive; names that lead out of the folder are left out by shutil."""
+    try:
+        shutil.unpack_archive(path, folder)
+    except (zipfile.BadZipFile, shutil.ReadError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be unpacked ({error}); fetch it again") from error
 
 
 def fetch(source, path, progress=True):
