@@ -146,8 +146,8 @@ def check_at_least(name, value, bound):
 def check_gradients(forward, backward, inputs, bound=1e-7, seed=0):
     """Assert that a backward pass agrees with central differences and with autograd, and say so.
 
-    The upstream gradients are random. Autograd goes through the forward pass, on tensors. Prints a
-    line for each gradient, such as
+    The upstream gradients are random. Autograd goes through the forward pass, on tensors, where it
+    can: not if that fills arrays in place. Prints a line for each gradient, such as
     `dWx: relative error 3.1e-10 (below 1e-7); from autograd 2.2e-16 (below 1e-10)`.
 
     Inputs:
@@ -176,17 +176,27 @@ def check_gradients(forward, backward, inputs, bound=1e-7, seed=0):
     names = [name for name, array in inputs.items() if array.dtype.kind == "f"]
     tensors = {name: torch.tensor(array) for name, array in inputs.items()}
     learned = [tensors[name].requires_grad_() for name in names]
-    out = forward(**tensors)[:outputs]
-    autograd = torch.autograd.grad(out, learned, [torch.from_numpy(dout) for dout in upstream])
+    try:
+        out = forward(**tensors)[:outputs]
+        autograd = torch.autograd.grad(out, learned, [torch.from_numpy(dout) for dout in upstream])
+    except RuntimeError as error:
+        if "inplace operation" not in str(error) and "in-place operation" not in str(error):
+            raise
+        print(
+            "autograd cannot follow a kernel that fills arrays in place: central differences alone"
+        )
+        autograd = [None] * len(learned)
     for name, gradient, exact in zip(names, gradients, autograd, strict=True):
         numerical = numerical_gradient(all_outputs, inputs[name], dall)
         gradient, numerical = _comparable_or_fail(f"d{name}", gradient, numerical)
-        error, norm = rel_error(gradient, numerical), rel_norm(gradient, exact)
-        text = f"d{name}: relative error {error:.1e} ({{}}{as_text(bound)}); "
-        text += f"from autograd {norm:.1e} ({{}}1e-10)"
+        error, norm = rel_error(gradient, numerical), 0.0
+        text = f"d{name}: relative error {error:.1e} ({{0}}{as_text(bound)})"
+        if exact is not None:
+            norm = rel_norm(gradient, exact)
+            text += f"; from autograd {norm:.1e} ({{0}}1e-10)"
         if not (error < bound and norm < 1e-10):
-            raise AssertionError(text.format(*["must be below "] * 2))
-        print(text.format(*["below "] * 2))
+            raise AssertionError(text.format("must be below "))
+        print(text.format("below "))
 
 
 def published(name):
