@@ -2,11 +2,13 @@
 
 import argparse
 import contextlib
+import inspect
 import io
 import os
 import sys
 
 from helpers.commands import caption, data, download, evaluate, finetune, train
+from helpers.commands.options import add_options
 from helpers.settings import RANGES, TrainingError, check_range
 
 
@@ -66,14 +68,22 @@ def _check_device(name):
         raise ValueError(f"--device {name}: torch cannot use it here ({reason:.150})") from error
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Tells defaults, and keeps the lines of docstrings."""
+
+
 def _parser():
-    parser = _Parser(
-        prog="python -m helpers", description="Image captioning from scratch.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )  # fmt: skip
+    parser = _Parser(prog="python -m helpers", description="Image captioning from scratch.")
     commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND")
-    for command in (caption, train, finetune, evaluate, data, download):
-        command.add_command(commands)
+    for module in (caption, train, finetune, evaluate, data, download):
+        line = str(module.__doc__).removeprefix("python -m helpers ").rstrip(".")
+        name, summary = line.split(": ")
+        command = commands.add_parser(
+            name, help=summary, description=inspect.getdoc(module.run), formatter_class=_Help,
+            epilog=getattr(module, "BELOW", None),
+        )  # fmt: skip
+        add_options(command, module.OPTIONS)
+        command.set_defaults(command=module.run, **getattr(module, "DEFAULTS", {}))
     return parser
 
 

@@ -23,7 +23,7 @@ import helpers.images
 from helpers.__main__ import _parser, main
 from helpers.captioner import CaptioningRNN
 from helpers.coco import load_captions
-from helpers.commands.options import alone
+from helpers.commands.runs import alone
 from helpers.encoder import ImageEncoder
 from helpers.files import DataError
 from helpers.pretrained import load_captioner, save_captioner
@@ -271,7 +271,7 @@ def test_too_little_memory_is_one_line(error, monkeypatch, capsys):
     def fail(_):
         raise error
 
-    monkeypatch.setattr("helpers.commands.data.show", fail)
+    monkeypatch.setattr("helpers.commands.data.run", fail)
     assert main(["data", "scenes"]) == 2
     assert named_in_one_line(capsys, "data: out of memory (")
 
@@ -321,9 +321,9 @@ def test_a_run_is_named_where_its_captioner_is_meant(tmp_path, capsys):
 
 def test_a_folder_in_which_another_process_trains_is_refused(tmp_path):
     with (
-        alone(tmp_path, False),
+        alone(tmp_path / "run"),
         pytest.raises(DataError, match="another process is writing here"),
-        alone(tmp_path, True),
+        alone(tmp_path / "run"),
     ):
         pass
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The commands that use a captioner: caption, train, finetune, evaluate.
+"""The commands: each has OPTIONS, and `run`, which imports what it needs.
 
-Each imports what it needs when it runs: importing torch takes seconds, and --help should not.
+Importing torch takes seconds, and --help should not.
 """

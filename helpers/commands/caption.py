@@ -1,4 +1,4 @@
-"""python -m helpers caption: photographs in, sentences out."""
+"""python -m helpers caption: describe photographs."""
 
 import glob
 import io
@@ -8,40 +8,32 @@ import subprocess
 import sys
 from pathlib import Path
 
-from helpers.commands.options import add_beam, add_model, new_command
+from helpers.commands.options import BEAM, MODEL
 from helpers.files import check_writable
 
 LARGEST = 200_000_000  # bytes of a photograph from the web or from standard input
 SHOWN = 640  # pixels of the longer side, of photographs that are kept to be drawn
 
 
-def add_command(commands):
-    """Add the command to those of the parser."""
-    command = new_command(commands, caption, "describe photographs")
-    command.add_argument(
-        "photos", nargs="+", metavar="PHOTO", help="image files, folders of them, patterns such "
-        "as 'a/*.jpg', addresses (https://...), or - for standard input",
-    )  # fmt: skip
-    add_model(command)
-    add_beam(command)
-    command.add_argument("--beams", type=int, metavar="N", help="print the N best of the beam")
-    command.add_argument(
-        "--samples", type=int, default=0, metavar="N", help="draw N captions by chance instead"
-    )
-    command.add_argument("--temperature", type=float, default=1.0, help="small: safe, large: wild")
-    command.add_argument("--top-p", type=float, metavar="P", help="draw from the likeliest words")
-    command.add_argument("--seed", type=int, default=0, help="of the random numbers")
-    command.add_argument("--max-words", type=int, default=20, help="longest caption")
-    command.add_argument("--json", action="store_true", help="print JSON")
-    command.add_argument("--picture", metavar="PNG", help="draw photographs and captions here")
-    command.add_argument(
-        "--attention", metavar="PNG",
-        help="draw here where the model looked for each word; several photographs are drawn into "
-        "numbered files, PNG-1 and so on (only for a model with attention)",
-    )  # fmt: skip
+OPTIONS = {
+    "photos": (list, "image files, folders of them, patterns such as 'a/*.jpg', addresses "
+        "(https://...), or - for standard input"),
+    **MODEL, **BEAM,
+    "--beams": (int, "print the N best of the beam"),
+    "--samples": (0, "draw N captions by chance instead"),
+    "--temperature": (1.0, "small: safe, large: wild"),
+    "--top-p": (float, "draw from the likeliest words, of so much probability together"),
+    "--seed": (0, "of the random numbers"),
+    "--max-words": (20, "longest caption"),
+    "--json": (False, "print JSON"),
+    "--picture": (str, "draw photographs and captions into this file, a PNG"),
+    "--attention": (str, "draw into this file, a PNG, where the model looked for each word; "
+        "several photographs go into numbered files, FILE-1.png and so on (only for a model with "
+        "attention)"),
+}  # fmt: skip
 
 
-def caption(options):
+def run(options):
     """Print captions of photographs, one after the other."""
     from helpers.images import ImageError
     from helpers.pretrained import load_captioner

@@ -1,6 +1,5 @@
-"""The command `python -m helpers data`: what a data set holds, before it is trained on."""
+"""python -m helpers data: show what a data set holds."""
 
-import argparse
 import itertools
 
 from helpers.settings import MIN_COUNT
@@ -8,22 +7,17 @@ from helpers.settings import MIN_COUNT
 _LISTED = 10  # how many of the images that are left out are named, unless all are asked for
 
 
-def add_command(commands):
-    """Add the command to those of the parser. Nothing heavy is imported before it runs."""
-    command = commands.add_parser(
-        "data", help="show what a data set holds", description=show.__doc__,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )  # fmt: skip
-    command.set_defaults(command=show)
-    command.add_argument("path", nargs="+", help="a folder, a zip, a coco.pt, or 'scenes'")
-    command.add_argument("--format", help="name the format instead of looking")
-    command.add_argument("--min-count", type=int, default=MIN_COUNT, help="rarer words: <UNK>")
-    command.add_argument("--examples", type=int, default=2, metavar="N", help="images to show")
-    command.add_argument("--open", action="store_true", help="find pictures that are broken")
-    command.add_argument("--all", action="store_true", help="name every image that is left out")
+OPTIONS = {
+    "path": (list, "a folder, a zip, a coco.pt, or 'scenes'"),
+    "--format": (str, "name the format instead of looking"),
+    "--min-count": (MIN_COUNT, "rarer words: <UNK>"),
+    "--examples": (2, "images to show"),
+    "--open": (False, "find pictures that are broken"),
+    "--all": (False, "name every image that is left out"),
+}
 
 
-def show(options):
+def run(options):
     """Show the splits of a data set, what is missing, its vocabulary, and a few examples.
 
     Of several data sets, the vocabulary is that of all together.

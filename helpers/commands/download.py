@@ -1,6 +1,5 @@
-"""python -m helpers download: data sets from where their makers publish them, through curl."""
+"""python -m helpers download: fetch a data set."""
 
-import argparse
 import errno
 import itertools
 import os
@@ -22,28 +21,17 @@ CURL = ["curl", "--fail", "--location", "--proto", "=http,https", "--connect-tim
 CURL += ["--speed-time", "60", "--speed-limit", "1", "--retry", "4"]
 
 
-def add_command(commands):
-    """Add the command to those of the parser."""
-    names = "\n".join(f"  {name:14} {each.about}" for name, each in DATA_SETS.items())
-    command = commands.add_parser(
-        "download", help="fetch a data set", description=_run.__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter, epilog=f"data sets:\n{names}",
-    )  # fmt: skip
-    command.set_defaults(command=_run)
-    command.add_argument("data_set", metavar="NAME", help="one of the data sets below")
-    command.add_argument("--out", metavar="DIR", help="where to, a folder in data/ if not given")
-    command.add_argument(
-        "--images", type=int, metavar="N",
-        help="fetch N photographs one by one, not the zips of them all (COCO only); of two splits, "
-        "a fifth of them is from val",
-    )  # fmt: skip
-    command.add_argument(
-        "--unpack", action="store_true",
-        help="unpack the zips too, for other programs; this one reads them as they are",
-    )  # fmt: skip
+OPTIONS = {
+    "data_set": (str, "one of the data sets below"),
+    "--out": (str, "where to, a folder in data/ if not given"),
+    "--images": (int, "fetch N photographs one by one, not the zips of them all (COCO only); of "
+        "two splits, a fifth of them is from val"),
+    "--unpack": (False, "unpack the zips too, for other programs; this one reads them as they are"),
+}  # fmt: skip
+BELOW = "\n".join(["data sets:", *(f"  {k:14} {each.about}" for k, each in DATA_SETS.items())])
 
 
-def _run(options):
+def run(options):
     """Fetch a data set. Files that are there are checked; a download that was cut off goes on."""
     folder = download(options.data_set, options.out, options.images, unpack=options.unpack)
     print(f"{options.data_set} is in {folder}; python -m helpers data {folder} shows it")

@@ -1,40 +1,28 @@
-"""python -m helpers evaluate: captions against references."""
+"""python -m helpers evaluate: score a captioner against reference captions."""
 
-from helpers.commands.options import (
-    add_beam,
-    add_data,
-    add_model,
-    encode_split,
-    new_command,
-    open_split,
-)
+from helpers.commands import runs
+from helpers.commands.options import BEAM, MODEL, SET
 from helpers.files import DataError, check_writable, read_json, write_json
 
 BATCH = 64  # images that are captioned at once
 
 
-def add_command(commands):
-    """Add the command to those of the parser."""
-    command = new_command(commands, evaluate, "score a captioner against reference captions")
-    add_model(command)
-    add_data(command)
-    command.add_argument("--split", default="val", help="train, val or test")
-    add_beam(command)
-    command.add_argument(
-        "--results", metavar="FILE", help="score these captions instead of a model's: JSON in "
-        'COCO\'s form, [{"image_id": 9, "caption": "a dog"}, ...]',
-    )  # fmt: skip
-    command.add_argument("--out", metavar="FILE", help="write the captions here, in that form")
-    command.add_argument("--json", metavar="FILE", help="write scores and captions here")
+OPTIONS = MODEL | SET | BEAM | {
+    "--split": ("val", "train, val or test"),
+    "--results": (str, "score the captions of this file instead of a model's: JSON in COCO's form, "
+        '[{"image_id": 9, "caption": "a dog"}, ...]'),
+    "--out": (str, "write the captions into this file, in that form"),
+    "--json": (str, "write scores and captions into this file"),
+}  # fmt: skip
 
 
-def evaluate(options):
+def run(options):
     """Score captions of a split of a data set: a captioner's, or those of a file."""
     from helpers.metrics import java_scores, score_captions
 
     for path in (options.out, options.json, None if options.results else options.cache):
         check_writable(path)
-    data = open_split(options, options.split)
+    data = runs.open_split(options, options.split)
     if options.results:
         data, texts = _read_results(options.results, data)
         name, decoding = options.results, "captions of a file"
@@ -69,7 +57,7 @@ def _say(options, data):
     from helpers.pretrained import load_captioner
 
     captioner = load_captioner(options.model, options.device)
-    data, features = encode_split(options, captioner.encoder, data)
+    data, features = runs.encode_split(options, captioner.encoder, data)
     texts = []
     for start in range(0, len(data), BATCH):
         batch = torch.from_numpy(features[start : start + BATCH].astype("float32"))
