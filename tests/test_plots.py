@@ -4,16 +4,19 @@ import base64
 import io
 
 import matplotlib
+import numpy as np
 import pytest
 import torch
 from bs4 import BeautifulSoup  # nbconvert's
 from matplotlib import pyplot as plt
+from matplotlib.patches import Rectangle
 from PIL import Image
 from skimage import data
 
 matplotlib.use("agg")
 
 from helpers import plots
+from helpers.decoding import Caption
 from helpers.vocabulary import Vocabulary
 
 
@@ -21,6 +24,10 @@ from helpers.vocabulary import Vocabulary
 def close_figures():
     yield
     plt.close("all")
+
+
+def texts(axes):
+    return [text.get_text() for text in axes.texts]
 
 
 @pytest.fixture
@@ -97,3 +104,190 @@ def test_pointing_by_offset_names_the_words_own_map():
     assert [text.get_text() for text in axes.get_xticklabels()] == ["-1", "the word's own", "+1"]
     assert list(axes.lines[0].get_ydata()) == [0.8, 0.7, 0.3]
     assert list(axes.lines[1].get_ydata()) == [0.2, 0.2]
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_the_cell_has_three_ways_to_the_past(gradients):
+    (axes,) = plots.attention_lstm_cell(gradients=gradients).axes
+    assert [text for text in texts(axes) if text in "123" and text] == ["1", "2", "3"]
+    heads = [text.xy for text in axes.texts if hasattr(text, "xy")]
+    assert sum(x < 2 for x, _ in heads) == (3 if gradients else 0)  # arrows that leave on the left
+
+
+def test_maps_have_a_panel_for_each_word_on_one_scale():
+    alpha = np.array([[0.1, 0.2, 0.3, 0.4], [0.7, 0.1, 0.1, 0.1], [0.25, 0.25, 0.25, 0.25]])
+    caption = Caption("red boat", ["red", "boat"], [4, 5, 2], -1.0, alpha)
+    picture = np.full((8, 8, 3), 200, np.uint8)
+    boxes = [{1: [(0, 4, 3, 2)]}]
+    figure = plots.attention_maps([picture], [caption], boxes=boxes, columns=3)
+    shown, first, second, bar = figure.axes
+    assert [axes.get_title() for axes in (shown, first, second)] == ["the picture", "red", "boat"]
+    for axes, weights in ((first, alpha[0]), (second, alpha[1])):
+        np.testing.assert_array_equal(axes.images[1].get_array().ravel(), weights)
+        assert axes.images[1].norm.vmax == 0.7  # the map of <END> does not count
+    (box,) = [patch for patch in second.patches if isinstance(patch, Rectangle)]
+    assert box.get_bbox().bounds == (0, 4, 3, 2)
+    assert second.lines[0].get_xydata().tolist() == [[2, 2]]  # the first of 2 x 2 cells of 4 pixels
+    assert not first.patches and "weight" in bar.get_ylabel()
+
+
+def test_pointing_says_how_many_words_a_bar_is_made_of():
+    shares = {"map of the word": 0.7, "map of another word": 0.4, "chance": 0.1}
+    kinds = {"boat": (0.5, 0.3, 40), "bird": (0.9, 0.05, 10)}
+    left, right = plots.pointing_accuracy(shares, kinds).axes
+    assert [bar.get_height() for bar in left.patches] == [0.7, 0.4, 0.1]
+    labels = [label.get_text() for label in right.get_yticklabels()]
+    assert labels == ["boat (n = 40)", "bird (n = 10)"]
+    assert [bar.get_width() for bar in right.patches] == [0.5, 0.9]
+
+
+def test_the_tree_shows_products_and_what_is_kept():
+    tree = {"": {"a": 0.6, "two": 0.4}, "a": {"boat": 0.5, "kite": 0.5}, "two": {"boats": 0.9}}
+    for width, kept in ((1, {"a", "a boat"}), (2, {"a", "two", "two boats", "a boat"})):
+        (axes,) = plots.beam_tree(tree, width).axes
+        shown = dict(text.split("\n") for text in texts(axes) if "\n" in text)
+        assert shown["<START>"] == "1.00" and shown["a kite"] == "0.30"
+        assert shown["two boats"] == "0.36"
+        names = [text.split("\n")[0] for text in texts(axes) if "\n" in text]
+        colors = [patch.get_facecolor() for patch in axes.patches]
+        blue = {name for name, color in zip(names, colors, strict=True) if color == colors[0]}
+        assert blue == kept | {"<START>"}
+
+
+def test_a_query_is_shown_at_one_length():
+    weights = np.array([[0.5, 0.5], [0.8, 0.2], [0.9, 0.1]])
+    left, right = plots.query_length(np.array([0.0, 1.0, 2.0]), weights, 1).axes
+    assert [line.get_ydata().tolist() for line in left.lines[:2]] == weights.T.tolist()
+    assert [bar.get_height() for bar in right.patches] == [0.8, 0.2]
+    assert right.get_title() == "At length 1"
+
+
+def test_every_seed_has_a_dot():
+    seeds = [{"greedy": {"BLEU-4": x}, "beam 5": {"BLEU-4": x + 0.1}} for x in (0.5, 0.6)]
+    (axes,) = plots.seed_scores({"LSTM": seeds, "transformer": seeds[:1]}, ["BLEU-4"]).axes
+    assert [line.get_ydata().tolist() for line in axes.lines] == [
+        [0.5, 0.6], [0.6, 0.7], [0.5], [0.6],
+    ]  # fmt: skip
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["LSTM", "transformer"]
+
+
+def test_interventions_are_named():
+    (axes,) = plots.interventions({"its own maps": 3.0, "even maps": 1.5}).axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["its own maps", "even maps"]
+    assert texts(axes) == ["3.00", "1.50"]
+
+
+def test_the_cell_shows_gates_forwards_and_gradients_backwards():
+    forwards, backwards = (texts(plots.lstm_cell(gradients=g).axes[0]) for g in (False, True))
+    for each in (forwards, backwards):
+        assert {"prev_c", "next_c", "prev_h", "next_h", "x"} <= set(each)
+        assert each.count("σ") == 3 and each.count("tanh") == 2
+    assert "$f$  keep?" in forwards and "$f$  keep?" not in backwards
+    assert "$dc \\odot f$" in backwards and "$dc \\odot f$" not in forwards
+
+
+def test_memory_over_time_marks_open_gates():
+    switches = {"i": [1, 0, 0], "f": [0, 1, 1]}
+    top, bottom = plots.memory_over_time(switches, np.array([1, 1, 1]), np.zeros(3)).axes
+    assert {text.get_position() for text in top.texts} == {(0.5, 0.5), (1.5, 1.5), (2.5, 1.5)}
+    assert [label.get_text() for label in top.get_yticklabels()] == ["i", "f"]
+    assert list(bottom.lines[0].get_ydata()) == [1, 1, 1]
+
+
+def test_memory_kept_says_which_gate_keeps_how_much():
+    axes = plots.memory_kept({0: [1, 0.5, 0.25], 2: [1, 0.88, 0.77]}).axes[0]
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["$b_f$ = 0,  f = 0.500", "$b_f$ = 2,  f = 0.880"]
+    assert [list(line.get_ydata()) for line in axes.lines[:2]] == [[1, 0.5, 0.25], [1, 0.88, 0.77]]
+
+
+def test_gradient_norms_share_a_logarithmic_axis_and_a_legend():
+    ways = {"both": np.array([1, 0.9]), "gates": np.array([1, 0.1])}
+    figure = plots.gradient_norms({"one": ways, "two": ways}, ylim=(1e-24, 1e2))
+    for axes in figure.axes:
+        assert axes.get_yscale() == "log" and axes.get_ylim() == (1e-24, 1e2)
+        assert [list(line.get_ydata()) for line in axes.lines[:2]] == [[1, 0.9], [1, 0.1]]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["both", "gates"]
+
+
+def test_eigenvalues_lie_where_they_are_beside_the_unit_circle():
+    values = np.array([0.5 + 0.25j, 0.5 - 0.25j])
+    circle, points = plots.eigenvalues({"LSTM": values}).axes[0].lines
+    np.testing.assert_allclose(np.hypot(circle.get_xdata(), circle.get_ydata()), 1)
+    assert list(points.get_xdata()) == [0.5, 0.5] and list(points.get_ydata()) == [0.25, -0.25]
+
+
+def test_gates_over_time_share_a_scale_by_their_sign():
+    panels = {"f": np.full((3, 4), 0.5), "c": np.full((3, 4), -0.5)}
+    figure = plots.gates_over_time(panels, ["a", "red", "boat"])
+    images = [axes.images[0] for axes in figure.axes[:2]]
+    assert [image.get_array().shape for image in images] == [(4, 3), (4, 3)]
+    assert [image.get_clim() for image in images] == [(0, 1), (-1, 1)]
+    assert [label.get_text() for label in figure.axes[1].get_xticklabels()] == ["a", "red", "boat"]
+
+
+def test_bleu_scores_draw_the_mean_as_a_bar_and_each_seed_as_a_dot():
+    seeds = [{f"BLEU-{n}": score / n for n in (1, 2, 3, 4)} for score in (0.4, 0.8)]
+    axes = plots.bleu_scores({"RNN": seeds, "LSTM": seeds[1:]}).axes[0]
+    assert texts(axes) == ["0.60", "0.30", "0.20", "0.15", "0.80", "0.40", "0.27", "0.20"]
+    np.testing.assert_allclose([bar.get_height() for bar in axes.patches][:2], [0.6, 0.3])
+    assert [line.get_ydata()[0] for line in axes.lines] == [0.4, 0.8, 0.8]
+
+
+def test_picture_worth_draws_the_lead_beside_the_curves():
+    runs = {"RNN": [[2.0, 1.0], [2.0, 2.0]], "LSTM": [[2.0, 3.0], [2.0, 4.0]]}
+    left, right = plots.picture_worth(runs, "LSTM - RNN").axes
+    assert [list(line.get_xdata()) for line in left.lines] == [[1, 2]] * 6
+    assert [list(line.get_ydata()) for line in left.lines[2::3]] == [[2, 1.5], [2, 3.5]]
+    assert list(right.lines[2].get_ydata()) == [0, 2] and right.get_title() == "LSTM - RNN"
+
+
+def test_learning_curves_draw_a_validation_loss_where_there_is_one():
+    history = [{"epoch": e, "loss": 9 - e, "validation loss": 8, "BLEU-4": 0.5} for e in (1, 2)]
+    left, _ = plots.learning_curves({"lstm": history}).axes
+    assert [line.get_label() for line in left.lines] == ["lstm", "lstm, validation"]
+    assert list(left.lines[1].get_ydata()) == [8, 8]
+
+
+def test_temperatures_share_the_words_and_sum_to_one():
+    vocabulary = Vocabulary(["cat", "dog", "bird"])
+    log_probs = torch.tensor([0, 0, 0, 0, 0.5, 0.3, 0.2]).log()
+    cool, warm = plots.temperatures(log_probs, vocabulary, (0.5, 1), count=2).axes
+    assert [text.get_text() for text in cool.get_yticklabels()] == ["cat", "dog", "all others"]
+    widths = [[float(bar.get_width()) for bar in axes.patches] for axes in (cool, warm)]
+    assert widths[1] == pytest.approx([0.5, 0.3, 0.2])
+    squares = [0.25, 0.09, 0.04]
+    assert widths[0] == pytest.approx([square / sum(squares) for square in squares])
+
+
+def test_a_beams_gains_and_estimates_are_drawn():
+    axes = plots.beam_widths((1, 2, 5), (-9, -8, -7.5)).axes[0]
+    assert list(axes.lines[0].get_xdata()) == [1, 2, 5]
+    assert list(axes.lines[0].get_ydata()) == [-9, -8, -7.5]
+    axes = plots.estimate_errors((2, 4), {"none": [3, 2], "others": [1, 0.5]}).axes[0]
+    assert [line.get_label() for line in axes.lines] == ["none", "others"]
+    assert list(axes.lines[1].get_ydata()) == [1, 0.5]
+
+
+def test_rewards_are_drawn_with_their_running_mean():
+    one, mean = plots.rewards_while_learning([1.0, 2.0, 6.0], window=2).axes[0].lines
+    assert list(one.get_ydata()) == [1, 2, 6]
+    assert list(mean.get_xdata()) == [2, 3] and mean.get_ydata().tolist() == [1.5, 4]
+
+
+def test_the_square_that_is_seen_is_in_the_middle():
+    wide, tall = plots.seen_squares(
+        [Image.new("RGB", (90, 40)), Image.new("RGB", (40, 60))], 288, cells=2
+    ).axes
+    frames = [axes.patches[0].get_bbox().bounds for axes in (wide, tall)]
+    assert frames == [(25, 0, 40, 40), (0, 10, 40, 40)]
+    assert [len(axes.lines) for axes in (wide, tall)] == [2, 2]
+
+
+def test_a_gallery_of_squares_cuts_the_ends_off():
+    image = Image.new("RGB", (90, 30), "red")
+    image.paste("blue", (30, 0, 60, 30))
+    shown = plots.caption_gallery([image], ["a blue square"], square=True).axes[0].images[0]
+    height, width, _ = shown.get_array().shape
+    inner = shown.get_array()[20:-20, 20:-20]  # the edges are smoothed
+    assert height == width and (inner == [0, 0, 255]).all()

@@ -1,46 +1,42 @@
 """Every figure of the course. A function draws one figure and returns it; `show` shows it."""
 
-from helpers.plots.attention import (
-    attention_lstm_cell,
-    attention_maps,
-    largest_weight,
-    query_length,
-    seed_scores,
-)
-from helpers.plots.beam import beam_tree
-from helpers.plots.cells import (
-    captioner,
+from helpers.plots.curves import (
+    attention_entropy,
+    beam_widths,
     cliff,
+    eigenvalues,
+    estimate_errors,
     gradient_norms,
-    rnn_cell,
+    largest_weight,
+    learning_curves,
+    loss_curve,
+    memory_kept,
+    picture_worth,
+    pointing_by_offset,
+    rewards_while_learning,
     saturation,
     step_size_errors,
     tanh_and_derivative,
+    task_curves,
+)
+from helpers.plots.diagrams import (
+    attention_lstm_cell,
+    beam_tree,
+    captioner,
+    lstm_cell,
+    rnn_cell,
     unrolled_rnn,
 )
-from helpers.plots.curves import learning_curves, loss_curve, task_curves
-from helpers.plots.galleries import caption_gallery, seen_squares
-from helpers.plots.grounding import (
-    attention_entropy,
-    interventions,
-    pointing_accuracy,
-    pointing_by_offset,
-)
-from helpers.plots.lstm import (
+from helpers.plots.pictures import attention_maps, caption_gallery, seen_squares
+from helpers.plots.scores import (
     bleu_scores,
-    eigenvalues,
     gates_over_time,
-    gradient_ways,
-    lstm_cell,
-    memory_kept,
+    interventions,
     memory_over_time,
-    picture_worth,
-)
-from helpers.plots.style import COLORS, show, use_style, write_figure
-from helpers.plots.words import (
-    beam_widths,
-    estimate_errors,
-    rewards_while_learning,
+    pointing_accuracy,
+    query_length,
+    seed_scores,
     temperatures,
     words_considered,
 )
+from helpers.plots.style import COLORS, show, write_figure

@@ -1,6 +1,25 @@
-"""Curves of training runs."""
+"""Curves: of training, of gradients and memories, of attention and of searches."""
 
-from helpers.plots.style import COLORS, subplots
+import itertools
+
+import numpy as np
+
+from helpers.plots.style import COLORS, GREY, subplots
+
+
+def loss_curve(losses, unit, floor=None, log=False):
+    """Draw the loss of every step, with `floor`, a loss that no model can go below, as a line."""
+    figure, axes = subplots(figsize=(5.6, 3))
+    axes.plot(losses, label="training loss")
+    axes.set(title="Training loss", xlabel="step", ylabel=unit)
+    if log:
+        axes.set_yscale("log")
+    else:
+        axes.set_ylim(bottom=0)
+    if floor is not None:
+        axes.axhline(floor, color=COLORS["black"], linestyle="--", label="lowest possible loss")
+        axes.legend()
+    return figure
 
 
 def learning_curves(histories, score="BLEU-4", unit="nats per caption"):
@@ -16,40 +35,19 @@ def learning_curves(histories, score="BLEU-4", unit="nats per caption"):
     measure = "loss" if "loss" in first else "reward"
     for name, history in histories.items():
         epochs = [record["epoch"] for record in history]
-        losses = [record[measure] for record in history]
-        (line,) = left.plot(epochs, losses, marker=".", label=name)
-        if "validation loss" in history[0]:
+        (line,) = left.plot(epochs, [record[measure] for record in history], ".-", label=name)
+        if "validation loss" in first:
             losses = [record["validation loss"] for record in history]
             left.plot(epochs, losses, "--", color=line.get_color(), label=f"{name}, validation")
-        right.plot(epochs, [record[score] for record in history], marker=".", label=name)
-    title = "Loss" if "validation loss" in first else f"Training {measure}"
-    unit = unit if measure == "loss" else "CIDEr-D of sampled captions"
-    left.set(title=title, xlabel="epoch", ylabel=unit)
+        right.plot(epochs, [record[score] for record in history], ".-", label=name)
+    left.set(title="Loss" if "validation loss" in first else f"Training {measure}", xlabel="epoch",
+             ylabel=unit if measure == "loss" else "CIDEr-D of sampled captions")  # fmt: skip
     right.set(title="Validation score", xlabel="epoch", ylabel=f"{score} (0 to 1)")
     right.set_ylim(bottom=0)
     for axes in (left, right):
         axes.xaxis.get_major_locator().set_params(integer=True)
         if len(axes.lines) > 1:
             axes.legend()
-    return figure
-
-
-def loss_curve(losses, unit, floor=None, log=False):
-    """Draw the loss of every step.
-
-    Inputs: losses: one per step; unit: of the loss; floor: a loss that no model can go below, drawn
-        as a line; log: draw it on a logarithmic axis
-    """
-    figure, axes = subplots(figsize=(5.6, 3))
-    axes.plot(losses, label="training loss")
-    axes.set(title="Training loss", xlabel="step", ylabel=unit)
-    if log:
-        axes.set_yscale("log")
-    else:
-        axes.set_ylim(bottom=0)
-    if floor is not None:
-        axes.axhline(floor, color=COLORS["black"], linestyle="--", label="lowest possible loss")
-        axes.legend()
     return figure
 
 
@@ -61,15 +59,234 @@ def task_curves(histories, chance):
     """
     figure, panels = subplots(1, 2, figsize=(8.6, 3.4))
     for (name, history), color in zip(histories.items(), COLORS.values(), strict=False):
-        epochs = range(1, len(history) + 1)
-        for split, style in (("train", "--"), ("val", "-")):
-            for axes, values in zip(panels, zip(*(r[split] for r in history), strict=True),
-                                    strict=True):  # fmt: skip
-                axes.plot(epochs, values, style, color=color, label=f"{name}, {split}")
+        for (split, style), (k, axes) in itertools.product(
+            (("train", "--"), ("val", "-")), enumerate(panels)
+        ):
+            values = [record[split][k] for record in history]
+            axes.plot(range(1, len(history) + 1), values, style, color=color,
+                      label=f"{name}, {split}")  # fmt: skip
     for axes in panels:
         axes.xaxis.get_major_locator().set_params(integer=True)
     panels[0].set(title="Loss", xlabel="epoch", ylabel="nats per sequence", ylim=(0, None))
     panels[1].set(title="Accuracy", xlabel="epoch", ylabel="share right", ylim=(0, 1.03))
-    panels[1].axhline(chance, color="#555555", linewidth=1, linestyle=":", label="guessing")
+    panels[1].axhline(chance, color=GREY, linewidth=1, linestyle=":", label="guessing")
     panels[1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
+
+
+def step_size_errors(steps, errors):
+    """Draw the error of each method's numerical derivatives against their step sizes."""
+    figure, axes = _named(errors, steps, (6.4, 3.5), ("--", "-"), marker=".")
+    axes.set(xscale="log", yscale="log", title="Two kinds of error meet", xlabel="step size δ",
+             ylabel="relative error")  # fmt: skip
+    axes.axvline(1e-5, color=GREY, linewidth=1, linestyle=":")
+    axes.annotate("1e-5", (1e-5, 1e-1), (4, 0), textcoords="offset points", color=GREY)
+    return figure
+
+
+def tanh_and_derivative(a, value, derivative):
+    """Draw tanh and its derivative at `a`, with what lets almost no gradient through shaded."""
+    curves = {"tanh(a)": value, "derivative, 1 - tanh(a)²": derivative}
+    figure, axes = _named(curves, a, (6, 3.2))
+    flat = np.abs(a)[derivative < 0.05].min()
+    for side in ((-flat, a[0]), (flat, a[-1])):
+        axes.axvspan(*side, color="#e8e8e8", zorder=0)
+    axes.text((flat + a[-1]) / 2, -0.55, "less than 5% of\nthe gradient passes", ha="center",
+              color=GREY, fontsize=9)  # fmt: skip
+    axes.set(title="tanh goes flat", xlabel="pre-activation a", ylabel="value", xlim=(a[0], a[-1]))
+    return figure
+
+
+def saturation(states, scales, passed, at=None):
+    """Draw how tanh saturates when weights grow: states as histograms, and the mean derivative.
+
+    Inputs: states: dict from a weight scale to hidden states; scales: in rising order; passed: mean
+        of 1 - h**2 at each of them; at: a scale to mark on the right
+    """
+    figure, (left, right) = subplots(1, 2, figsize=(8.4, 3.1))
+    for (scale, h), style in zip(states.items(), ("-", "--", ":"), strict=False):
+        left.hist(np.ravel(h), bins=np.linspace(-1, 1, 41), density=True, histtype="step",
+                  linewidth=1.8, linestyle=style, label=f"scale {scale:g}")  # fmt: skip
+    left.set(title="Where the hidden states are", xlabel="hidden state", ylabel="density",
+             xlim=(-1, 1), xticks=(-1, -0.5, 0, 0.5, 1))  # fmt: skip
+    left.legend(loc="upper center")
+    right.semilogx(scales, passed, color=COLORS["red"])
+    if at is not None:
+        right.plot(at, np.interp(at, scales, passed), "o", color=COLORS["black"])
+    right.set(title="How much gradient comes through", xlabel="scale of the weights",
+              ylabel="mean of 1 - h²", ylim=(0, 1.05))  # fmt: skip
+    return figure
+
+
+def gradient_norms(panels, ylabel="gradient norm (1 at the loss)", ylim=None):
+    """Draw how gradients shrink or grow with the timesteps that they travel, on a log scale.
+
+    Inputs: panels: dict from a panel's title to a dict from a curve's name to norms (T,);
+        entry k is the norm after k timesteps
+    """
+    figure, row = subplots(1, len(panels), figsize=(9, 3.7), sharey=True, squeeze=False)
+    for axes, (title, curves) in zip(row[0], panels.items(), strict=True):
+        for (name, norms), style in zip(curves.items(), ("-", "--", "-.", ":"), strict=False):
+            some = range(0, len(norms), max(1, len(norms) // 40))  # the file stays small
+            axes.semilogy(some, norms[:: some.step], style, linewidth=1.8, label=name)
+        axes.axhline(1, color=GREY, linewidth=0.8)
+        axes.set(title=title, xlabel="distance (timesteps back)", ylim=ylim)
+    row[0][0].set_ylabel(ylabel)
+    figure.legend(*row[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
+
+
+def cliff(weights, losses, paths):
+    """Draw a loss with a cliff, and the steps that gradient descent takes on it.
+
+    Inputs: weights, losses: the loss as a function of one weight; paths: dict from a panel's title
+        to the (weight, loss) pairs of a descent, (steps, 2)
+    """
+    figure, row = subplots(1, len(paths), figsize=(8.6, 3.2), sharey=True, squeeze=False)
+    for axes, (title, path) in zip(row[0], paths.items(), strict=True):
+        axes.plot(weights, losses, color="#999999", label="loss")
+        axes.plot(*np.transpose(path), color=COLORS["red"], marker="o", markersize=4, linewidth=1,
+                  label="steps of gradient descent")  # fmt: skip
+        axes.plot(*path[0], "s", color=COLORS["black"], markersize=7, label="start")
+        axes.set(title=title, xlabel="weight w", xlim=(weights[0], weights[-1]))
+    row[0][0].set_ylabel("loss")
+    row[0][-1].legend(loc="upper left")
+    return figure
+
+
+def memory_kept(curves):
+    """Draw what a memory keeps of a 1 that was written into it, one line per forget bias.
+
+    Inputs: curves: dict from a forget bias to the memory after 0, 1, 2, ... timesteps
+    """
+    names = {f"$b_f$ = {bias:g},  f = {kept[1]:.3f}": kept for bias, kept in curves.items()}
+    last = max(map(len, curves.values())) - 1
+    figure, axes = _named(names, None, (7.4, 3.4), linewidth=1.8)
+    axes.axhline(0.5, color=GREY, linewidth=0.8)
+    axes.annotate("half", (last, 0.5), (0, 4), textcoords="offset points", ha="right", color=GREY)
+    axes.set(title="How long a memory lasts", xlabel="timesteps after writing", ylabel="memory c",
+             xlim=(0, last), ylim=(0, 1.03))  # fmt: skip
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def eigenvalues(spectra):
+    """Draw eigenvalues of one timestep's Jacobian in the complex plane, one panel per network.
+
+    Inputs: spectra: dict from a panel's title to complex numbers
+    """
+    figure, row = subplots(1, len(spectra), figsize=(9.4, 2.9), sharey=True, squeeze=False)
+    circle = np.exp(2j * np.pi * np.linspace(0, 1, 200))
+    for axes, (title, values) in zip(row[0], spectra.items(), strict=True):
+        axes.plot(circle.real, circle.imag, color=GREY, linewidth=0.9)
+        axes.plot(values.real, values.imag, ".", color=COLORS["blue"], markersize=5)
+        axes.set(title=title, xlabel="real part", aspect="equal", xlim=(-1.15, 1.15),
+                 ylim=(-1.15, 1.15), xticks=(-1, 0, 1), yticks=(-1, 0, 1))  # fmt: skip
+    row[0][0].set_ylabel("imaginary part")
+    return figure
+
+
+def picture_worth(runs, lead):
+    """Draw what the picture is worth to two captioners, word by word, and the lead of the second.
+
+    Inputs: runs: dict from a model's name to nats (seeds, words); lead: title of the right panel,
+        the second model's nats minus the first one's
+    """
+    figure, (left, right) = subplots(1, 2, figsize=(9.4, 3.5))
+    first, second = (np.asarray(nats) for nats in runs.values())
+    words = np.arange(1, first.shape[1] + 1)
+    panels = [(left, name, nats) for name, nats in runs.items()] + [(right, None, second - first)]
+    for (axes, name, nats), color in zip(panels, ("blue", "orange", "black"), strict=True):
+        axes.plot(words, np.transpose(nats), color=COLORS[color], linewidth=0.7, alpha=0.6)
+        marker = "s" if color == "orange" else "o"
+        axes.plot(words, np.mean(nats, 0), marker + "-", color=COLORS[color], label=name)
+        axes.set_xlabel("word of the caption")
+    left.set(title="What the picture is worth", ylabel="nats", ylim=(0, None))
+    left.legend(title="thick: mean over seeds")
+    right.axhline(0, color=GREY, linewidth=0.9)
+    right.set(title=lead, ylabel="difference in nats")
+    return figure
+
+
+def largest_weight(sizes, curves):
+    """Draw the mean largest attention weight of each curve against H, the size of the query."""
+    figure, axes = _named(curves, sizes, (6, 3.1), ("--", "-"), marker=".")
+    axes.set_xscale("log", base=2)
+    axes.set(title="Attention to random positions", xlabel="size of query and keys, H",
+             ylabel="largest weight (0 to 1)", ylim=(0, 1.03))  # fmt: skip
+    return figure
+
+
+def pointing_by_offset(offsets, shares, chance):
+    """Draw how often the map of an earlier or later word points at what a word names.
+
+    Inputs: offsets: steps from the word to the map, in rising order; shares: of hits at each, in
+        [0, 1]; chance: share of hits of a cell drawn at random
+    """
+    figure, axes = subplots(figsize=(6, 3))
+    axes.plot(offsets, shares, marker="o", label="most attended cell")
+    axes.axhline(chance, color=GREY, linestyle="--", label="chance")
+    axes.set_xticks(offsets, [f"{o:+d}" if o else "the word's own" for o in offsets])
+    axes.set(title="Maps before and after a word", xlabel="whose map (words from the word)",
+             ylabel="share of words hit", ylim=(0, 1.03))  # fmt: skip
+    axes.legend(loc="upper left")
+    return figure
+
+
+def attention_entropy(means, counts, positions):
+    """Draw how spread the maps are at each step, as a mean over captions.
+
+    Inputs: means: entropy in nats, (T,); counts: of the captions in each mean, (T,), of which fewer
+        than ten are left out; positions: P, for the entropy of an even map
+    """
+    figure, axes = subplots(figsize=(6, 3))
+    steps = np.arange(1, len(means) + 1)[counts >= 10]
+    axes.plot(steps, means[counts >= 10], marker="o", label="mean over captions")
+    axes.axhline(np.log(positions), color=GREY, linestyle="--", label=f"even map, log {positions}")
+    axes.set(title="How spread the maps are", xlabel="word of the caption",
+             ylabel="entropy (nats)", ylim=(0, 1.1 * np.log(positions)))  # fmt: skip
+    axes.locator_params("x", integer=True)
+    axes.legend(loc="lower right")
+    return figure
+
+
+def beam_widths(widths, log_probs):
+    """Draw the mean log-probability of the best captions, in nats, against the beam's width."""
+    figure, axes = subplots(figsize=(6, 3))
+    axes.plot(widths, log_probs, marker="o", color=COLORS["blue"])
+    axes.set(title="What a wider beam finds", xlabel="beam width (hypotheses kept)",
+             ylabel="log-probability of the best\n(nats, mean)", xticks=widths)  # fmt: skip
+    return figure
+
+
+def estimate_errors(samples, errors):
+    """Draw the error of estimates of a gradient, relative to it, against the number of samples."""
+    figure, axes = _named(errors, samples, (6, 3.2), marker="o")
+    axes.set(xscale="log", yscale="log", title="Estimates of the same gradient",
+             xlabel="captions drawn, K", ylabel="error relative to the gradient")  # fmt: skip
+    axes.set_xticks(samples, map(str, samples))
+    axes.minorticks_off()
+    return figure
+
+
+def rewards_while_learning(rewards, window=5):
+    """Draw the mean reward of each step's captions, and the mean of each `window` steps, thick."""
+    figure, axes = subplots(figsize=(6, 3))
+    steps = range(1, len(rewards) + 1)
+    means = np.lib.stride_tricks.sliding_window_view(rewards, window).mean(1)
+    axes.plot(steps, rewards, color=COLORS["sky"], label="one step's captions")
+    axes.plot(steps[window - 1 :], means, color=COLORS["blue"], linewidth=2.5,
+              label=f"mean of the last {window} steps")  # fmt: skip
+    axes.set(title="Rewards rise while it learns from its own captions", xlabel="step",
+             ylabel="CIDEr-D (0 to 10)")  # fmt: skip
+    axes.legend()
+    return figure
+
+
+def _named(curves, x, size, styles=("-", "--", "-.", ":"), **options):
+    """Draw curves by name, told apart by style too. Returns: figure, axes, with a legend."""
+    figure, axes = subplots(figsize=size)
+    for (name, y), style in zip(curves.items(), styles, strict=False):
+        axes.plot(range(len(y)) if x is None else x, y, style, label=name, **options)
+    axes.legend()
+    return figure, axes

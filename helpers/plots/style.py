@@ -18,37 +18,25 @@ COLORS = {
     "purple": "#CC79A7", "sky": "#56B4E9", "yellow": "#F0E442", "black": "#222222",
 }  # fmt: skip
 
+GREY = "#555555"
+BACK = "#C1121F"  # gradients: redder than the palette's vermilion, beside orange boxes
+
 # JupyterLab's dark theme: lines and diagrams follow, pictures stay as they are.
-_DARK = (
-    "<style>[data-jp-theme-light=false] img.drawing "
-    "{filter: invert(0.93) hue-rotate(180deg)}</style>"
-)
+_DARK = """<style>[data-jp-theme-light=false] img.drawing
+{filter: invert(0.93) hue-rotate(180deg)}</style>"""
 _LARGE = {"svg": 300_000, "png": 100_000}  # bytes
-
-
-def use_style():
-    """Set matplotlib's defaults for this course: white ground, a quiet grid, the same bytes."""
-    plt.rcParams.update({
-        "figure.dpi": 100,
-        "figure.facecolor": "white",
-        "savefig.facecolor": "white",
-        "figure.constrained_layout.use": True,
-        "axes.prop_cycle": plt.cycler(color=list(COLORS.values())),
-        "axes.grid": True,
-        "axes.axisbelow": True,
-        "grid.color": "#dddddd",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "font.size": 10,
-        "axes.titlesize": 11,
-        "legend.frameon": False,
-        "svg.hashsalt": "",  # names inside an SVG do not vary
-    })  # fmt: skip
 
 
 def subplots(*grid, **options):
     """Return a new figure in the course's style, and its axes; see matplotlib's `subplots`."""
-    use_style()
+    plt.rcParams.update({
+        "figure.dpi": 100, "figure.facecolor": "white", "savefig.facecolor": "white",
+        "figure.constrained_layout.use": True, "axes.grid": True, "axes.axisbelow": True,
+        "axes.prop_cycle": plt.cycler(color=list(COLORS.values())), "grid.color": "#dddddd",
+        "axes.spines.top": False, "axes.spines.right": False, "font.size": 10,
+        "axes.titlesize": 11, "legend.frameon": False,
+        "svg.hashsalt": "",  # names inside an SVG do not vary
+    })  # fmt: skip
     return plt.subplots(*grid, **options)
 
 
