@@ -11,8 +11,7 @@ from pathlib import Path
 import array_api_compat
 import numpy as np
 
-from helpers.diagnosis import check_kernel  # noqa: F401  (a reader finds them with the checks)
-from helpers.diagnosis.functions import check_function  # noqa: F401
+from helpers.diagnosis import check_function, check_kernel  # noqa: F401  (a reader looks here)
 
 PUBLISHED = Path(__file__).parent / "diagnosis" / "published_checks.json"
 
@@ -20,63 +19,59 @@ PUBLISHED = Path(__file__).parent / "diagnosis" / "published_checks.json"
 def rel_error(x, y):
     """Return the largest element-wise relative error max |x - y| / max(1e-8, |x| + |y|).
 
-    Inputs:
-        x, y: numbers or arrays (NumPy or torch, any device) of one shape, not empty
+    Inputs: x, y: numbers or arrays (NumPy or torch, any device) of one shape, not empty
     Returns: a float in [0, 1]; NaN when either holds a NaN or an infinity.
-    Raises: TypeError when a value is not made of real numbers; ValueError for two different
-    shapes or for empty arrays.
+    Raises: TypeError for what is not made of real numbers; ValueError for two shapes or none.
     Source: the measure of CS231n's assignments.
     """
     return float(_entry_errors(*_comparable(x, y)).max())
 
 
 def rel_norm(x, y):
-    """Return the relative error of x as a whole, ||x - y|| / ||y||.
+    """Return the relative error of x as a whole, ||x - y|| / ||y||, where y is to be trusted.
 
-    Inputs: as for `rel_error`, of one shape; y is the value to trust.
+    Inputs, raises: as for `rel_error`
     Returns: a float, at least 0; 0 when both are zero, infinity when only y is, and NaN when
     either holds a NaN or an infinity.
-    Raises: as for `rel_error`
     """
     x, y = _comparable(x, y)
-    difference, size = np.linalg.norm(_difference(x, y)), np.linalg.norm(y)
-    if size == 0:
-        return 0.0 if difference == 0 else float("inf")
-    return float(difference / size)
+    with np.errstate(all="ignore"):
+        difference, size = np.linalg.norm(x - y), np.linalg.norm(y)
+        return float(difference / size) if size or difference else 0.0
 
 
 def numerical_gradient(f, x, df=None, h=1e-5):
     """Estimate the gradient of sum(f(x) * df) with respect to x by central differences.
 
-    Each entry of x in turn is moved by h to either side:
-    (f(x + h) - f(x - h)) * df, summed, over 2 h. The error shrinks as h**2 until rounding, which
-    grows as 1 / h, takes over; at h = 1e-5 both are about 1e-10 in float64.
+    The error shrinks as h**2 until rounding, which grows as 1 / h, takes over; at h = 1e-5 both are
+    about 1e-10 in float64.
 
     Inputs:
-        f: function of x that gives an array of any shape, or a number when df is None
-        x: float64 array (NumPy or torch) of any shape. Its entries are moved in place, so that f
-            may also be a model that holds x; each is restored exactly, also when f raises
+        f: function of x that returns an array of any shape, or a number when df is None
+        x: float64 array (NumPy or torch) of any shape. Its entries are moved in place, by h to
+            either side, so that f may be a model that holds x; each is restored exactly
         df: upstream gradient, of the shape of f(x); None for a loss, whose upstream gradient is 1
-        h: half the distance between the two points, > 0
     Returns: an array of the shape and the kind of x.
     Raises: TypeError when x is not a float64 array; ValueError when df and f(x) differ in shape.
     """
-    xp = _namespace("x", x)
-    if x.dtype != xp.float64:
+    if not hasattr(x, "dtype"):
+        raise TypeError(f"x must be an array; got {type(x).__name__}")
+    if "float64" not in str(x.dtype):
         raise TypeError(f"x must be float64 for central differences; got {x.dtype}")
     upstream = np.ones(()) if df is None else _to_numpy("df", df)
     entries = x.detach() if array_api_compat.is_torch_array(x) else x
-    gradient = xp.zeros_like(entries)
+    gradient = 1 * entries
     for index in np.ndindex(*x.shape):
-        kept = float(entries[index])
+        kept, values = float(entries[index]), []
         try:
-            entries[index] = kept + h
-            above = _value(f, x, upstream)
-            entries[index] = kept - h
-            below = _value(f, x, upstream)
+            for moved in (kept + h, kept - h):
+                entries[index] = moved
+                values.append(_to_numpy("f(x)", f(x)))
         finally:
             entries[index] = kept
-        gradient[index] = float(((above - below) * upstream).sum() / (2 * h))
+        if values[0].shape != upstream.shape:
+            raise ValueError(f"f(x) has shape {values[0].shape}, but df has shape {upstream.shape}")
+        gradient[index] = float(((values[0] - values[1]) * upstream).sum() / (2 * h))
     return gradient
 
 
@@ -86,23 +81,22 @@ def check(name, actual, expected, bound):
     Prints `dWx: relative error 3.1e-10 (below 1e-8)`.
 
     Inputs:
-        name: what is compared, for the printed line and the error message
+        name: what is compared
         actual, expected: numbers or arrays (NumPy or torch) of one shape
-        bound: the element-wise relative error (see rel_error) to stay below, > 0
+        bound: on `rel_error`
     Raises: AssertionError that shows the shape, the measured error and its worst entry; also for
     different shapes, empty arrays, NaN, infinities, and values that are not real numbers.
     """
     actual, expected = _comparable_or_fail(name, actual, expected)
     errors = _entry_errors(actual, expected)
-    if not errors.max() < bound:
-        worst = np.unravel_index(np.argmax(errors), errors.shape)  # argmax puts a NaN first
-        place = [int(i) for i in worst]
+    worst = np.unravel_index(np.argmax(errors), errors.shape)  # argmax puts a NaN first
+    if not errors[worst] < bound:
         raise AssertionError(
-            f"{name}: relative error {errors.max():.1e} is not below {as_text(bound)}, "
-            f"shape {actual.shape}, worst entry {place}: got {actual[worst]:.10g}, "
-            f"expected {expected[worst]:.10g}"
+            f"{name}: relative error {errors[worst]:.1e} is not below {as_text(bound)}, "
+            f"shape {actual.shape}, worst entry {[int(i) for i in worst]}: "
+            f"got {actual[worst]:.10g}, expected {expected[worst]:.10g}"
         )
-    print(f"{name}: relative error {errors.max():.1e} (below {as_text(bound)})")
+    print(f"{name}: relative error {errors[worst]:.1e} (below {as_text(bound)})")
 
 
 def check_norm(name, actual, expected, bound):
@@ -125,22 +119,18 @@ def check_norm(name, actual, expected, bound):
 
 def check_at_most(name, value, bound):
     """Assert that one number is at most bound, and print `final loss: 0.03 (at most 0.1)`.
+
     Raises: AssertionError that shows the value; also for NaN and for more than one number.
     """
-    number = _number(name, value)
-    if not number <= bound:
-        raise AssertionError(f"{name}: {number:.6g} is not at most {as_text(bound)}")
-    print(f"{name}: {as_text(float(f'{number:.3g}'))} (at most {as_text(bound)})")
+    _check_number(name, value, bound, "at most", np.less_equal)
 
 
 def check_at_least(name, value, bound):
     """Assert that one number is at least bound, and print `BLEU-4: 0.51 (at least 0.45)`.
+
     Raises: AssertionError that shows the value; also for NaN and for more than one number.
     """
-    number = _number(name, value)
-    if not number >= bound:
-        raise AssertionError(f"{name}: {number:.6g} is not at least {as_text(bound)}")
-    print(f"{name}: {as_text(float(f'{number:.3g}'))} (at least {as_text(bound)})")
+    _check_number(name, value, bound, "at least", np.greater_equal)
 
 
 def check_gradients(forward, backward, inputs, bound=1e-7, seed=0):
@@ -162,17 +152,15 @@ def check_gradients(forward, backward, inputs, bound=1e-7, seed=0):
     """
     import torch
 
+    def flat(arrays):
+        return np.concatenate([array.ravel() for array in arrays])
+
     outputs = len(inspect.signature(backward).parameters) - 1  # those that a gradient comes into
     *out, cache = forward(**inputs)
     rng = np.random.default_rng(seed)
     upstream = [rng.normal(size=array.shape) for array in out[:outputs]]
     gradients = backward(*upstream, cache)
     gradients = gradients if isinstance(gradients, (tuple, list)) else (gradients,)
-
-    def all_outputs(_):
-        return np.concatenate([array.ravel() for array in forward(**inputs)[:outputs]])
-
-    dall = np.concatenate([array.ravel() for array in upstream])
     names = [name for name, array in inputs.items() if array.dtype.kind == "f"]
     tensors = {name: torch.tensor(array) for name, array in inputs.items()}
     learned = [tensors[name].requires_grad_() for name in names]
@@ -187,7 +175,9 @@ def check_gradients(forward, backward, inputs, bound=1e-7, seed=0):
         )
         autograd = [None] * len(learned)
     for name, gradient, exact in zip(names, gradients, autograd, strict=True):
-        numerical = numerical_gradient(all_outputs, inputs[name], dall)
+        numerical = numerical_gradient(
+            lambda _: flat(forward(**inputs)[:outputs]), inputs[name], flat(upstream)
+        )
         gradient, numerical = _comparable_or_fail(f"d{name}", gradient, numerical)
         error, norm = rel_error(gradient, numerical), 0.0
         text = f"d{name}: relative error {error:.1e} ({{0}}{as_text(bound)})"
@@ -202,8 +192,7 @@ def check_gradients(forward, backward, inputs, bound=1e-7, seed=0):
 def published(name):
     """Return the inputs and the expected outputs that a course printed for one kernel.
 
-    Inputs:
-        name: a key of published_checks.json, such as "rnn_step_forward"
+    Inputs: name: a key of published_checks.json, such as "rnn_step_forward"
     Returns:
         inputs: dict of argument name -> float64 array (int64 for word ids). A picture's grid,
             stored channels first as (N, H, 4, 4), comes as our kernels want it: (N, 16, H)
@@ -215,8 +204,7 @@ def published(name):
     if name not in kernels:
         raise KeyError(f"no published values for {name!r}; there are: {', '.join(kernels)}")
     inputs = {key: _input(entry) for key, entry in kernels[name]["inputs"].items()}
-    expected = {key: np.array(entry) for key, entry in kernels[name]["expected"].items()}
-    return inputs, expected
+    return inputs, {key: np.array(entry) for key, entry in kernels[name]["expected"].items()}
 
 
 def as_text(number):
@@ -232,13 +220,6 @@ def _input(entry):
     if array.ndim == 4:  # a grid with its channels first
         return np.moveaxis(array.reshape(*array.shape[:2], -1), 1, 2)  # (N, H, 4, 4) -> (N, 16, H)
     return array
-
-
-def _namespace(name, array):
-    try:
-        return array_api_compat.array_namespace(array)
-    except TypeError:
-        raise TypeError(f"{name} must be an array; got {type(array).__name__}") from None
 
 
 def _to_numpy(name, value):
@@ -268,28 +249,16 @@ def _comparable_or_fail(name, actual, expected):
         raise AssertionError(f"{name}: {error}") from None
 
 
-def _difference(x, y):
-    with np.errstate(invalid="ignore"):  # infinity minus infinity: the NaN is what we want
-        return x - y
-
-
 def _entry_errors(x, y):
-    with np.errstate(invalid="ignore"):
-        return np.abs(_difference(x, y)) / np.maximum(1e-8, np.abs(x) + np.abs(y))
+    with np.errstate(invalid="ignore"):  # infinity minus infinity: the NaN is what we want
+        return np.abs(x - y) / np.maximum(1e-8, np.abs(x) + np.abs(y))
 
 
-def _value(f, x, upstream):
-    value = _to_numpy("f(x)", f(x))
-    if value.shape != upstream.shape:
-        raise ValueError(f"f(x) has shape {value.shape}, but df has shape {upstream.shape}")
-    return value
-
-
-def _number(name, value):
+def _check_number(name, value, bound, text, holds):
     try:
-        array = _to_numpy("the value", value)
-    except TypeError as error:
+        number = _to_numpy("the value", value).item()
+    except (TypeError, ValueError) as error:
         raise AssertionError(f"{name}: {error}") from None
-    if array.size != 1:
-        raise AssertionError(f"{name}: one number expected; got shape {array.shape}")
-    return array.item()
+    if not holds(number, bound):
+        raise AssertionError(f"{name}: {number:.6g} is not {text} {as_text(bound)}")
+    print(f"{name}: {as_text(float(f'{number:.3g}'))} ({text} {as_text(bound)})")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from helpers.diagnosis.functions import CASES, check_function, make
+from helpers.checks import check_function
+from helpers.diagnosis.functions import CASES, make
 from helpers.diagnosis.tasks import MISTAKES
 
 

@@ -6,6 +6,6 @@ numbers; where none does, the place is told, measured too.
 """
 
 from helpers.diagnosis.cases import checkable
-from helpers.diagnosis.checking import check_kernel, judge
+from helpers.diagnosis.checking import check_function, check_kernel, judge
 
-__all__ = ["check_kernel", "checkable", "judge"]
+__all__ = ["check_function", "check_kernel", "checkable", "judge"]

@@ -37,15 +37,11 @@ class ForwardWrong(Wrong):
 def call(function, arguments, quiet=True, listed=True):
     """Call a function with a dict of arguments, by position.
 
-    Inputs:
-        function: any callable
-        arguments: dict from name to value
-        quiet: whether what it prints is thrown away
-        listed: whether outputs come as a list, also when there is one
+    Inputs: quiet: whether what it prints is thrown away; listed: whether outputs come as a list,
+        also when there is one
     Returns: what it returns
     Raises: NotWritten where it returns nothing, or raises NotImplementedError; Wrong, with the
-        line and what stood in it, for anything else that it raises, SystemExit and endless
-        recursion included
+        line and what stood in it, for all else that it raises, SystemExit and recursion included
     """
     aside = contextlib.redirect_stdout(io.StringIO()) if quiet else contextlib.nullcontext()
     try:
@@ -71,27 +67,27 @@ def _told(error, function, arguments):
     file = getattr(getattr(inspect.unwrap(function), "__code__", None), "co_filename", None)
     frames = [f for f in traceback.walk_tb(error.__traceback__) if f[0].f_code.co_filename == file]
     if frames:
-        frame, number = frames[-1] if not isinstance(error, RecursionError) else frames[0]
+        frame, number = frames[0 if isinstance(error, RecursionError) else -1]
         line = linecache.getline(str(file), number).strip()
         parts.append(f"in line {number}" + f": {line}" * bool(line))
-        words = line.replace(".", " ") if line else " ".join(frame.f_locals)
-        arguments = {k: v for k, v in frame.f_locals.items() if _has_shape(v) and k in words}
-    if arguments:
-        shapes = ", ".join(f"{k} is {shape_text(v)}" for k, v in arguments.items())
+        words = line.replace(".", " ") or " ".join(frame.f_locals)
+        arguments = {k: v for k, v in frame.f_locals.items() if k in words and _shape(v)}
+    if shapes := ", ".join(f"{k} is {shape_text(v)}" for k, v in arguments.items()):
         parts.append(f"where {shapes}")
-    parts += [hint for sign, hint in HINTS.items() if sign in str(error)][:1]
-    return "\n  ".join(parts)
+    return "\n  ".join([*parts, *[hint for sign, hint in HINTS.items() if sign in str(error)][:1]])
 
 
 def shape_text(value):
     """Tell the shape of a value, or what it is instead of an array."""
     if isinstance(value, (tuple, list)):
         return f"{len(value)} values"
-    return str(tuple(value.shape)) if _has_shape(value) else type(value).__name__
+    return _shape(value) or type(value).__name__
 
 
-def _has_shape(value):
-    return isinstance(getattr(value, "shape", None), tuple)  # xp.shape is a function
+def _shape(value):
+    """Return the shape of an array as text, or nothing; of a module, shape is a function."""
+    shape = getattr(value, "shape", None)
+    return str(tuple(shape)) if isinstance(shape, tuple) else ""
 
 
 def parameters(function):

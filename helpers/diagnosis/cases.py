@@ -50,21 +50,22 @@ class Case:
     """
 
     def __init__(self, name, sizes=SIZES, seed=0, c0=False, changed=None):
-        self.name, self.sizes, self.seed, self.c0 = name, dict(sizes), seed, c0
-        self.model = name.removesuffix("_forward").removesuffix("_backward")
+        self.name, self.sizes, self.c0 = name, dict(sizes), c0
+        model = name.removesuffix("_forward").removesuffix("_backward")
         self.backward = name.endswith("_backward")
-        self.forward_name = f"{self.model}_forward" if self.backward else name
+        self.forward_name = f"{model}_forward" if self.backward else name
         rng = np.random.default_rng(seed)
-        shapes, outputs = KERNELS[self.model]
+        shapes, outputs = KERNELS[model]
         shapes = [each.split(":") for each in (shapes + " c0:N,H" * c0).split()]
         self.letters = {letter for _, letters in shapes for letter in letters.split(",")}
         self.inputs = {k: self._random(rng, k, letters.split(",")) for k, letters in shapes}
         self.upstream = {}
         self.outputs = self.forward_outputs = outputs.split()
-        self.after = [] if self.backward or name == self.model else ["cache"]
+        self.after = [] if self.backward or name == model else ["cache"]
         self._change(self.inputs, changed)
         values = getattr(textbook, self.forward_name)(*self.inputs.values())
         self.forward_expected = dict(zip(self.forward_outputs, values, strict=False))
+        self._given = [*self.inputs.values()]
         if self.backward:
             self.upstream = {
                 f"d{k}": rng.normal(scale=0.6, size=value.shape)
@@ -72,9 +73,9 @@ class Case:
             }  # fmt: skip
             self._change(self.upstream, changed)
             self.outputs = [f"d{k}" for k, a in self.inputs.items() if a.dtype.kind == "f"]
-        cache = protected(values[-1:])
-        given = (self.upstream.values(), cache) if self.backward else (self.inputs.values(),)
-        self._given = [array for arrays in given for array in arrays]
+            self._given = [*self.upstream.values(), values[-1]]
+        for array in arrays_in(self._given):  # no mistake that is tried may change one
+            array.setflags(write=False)
         self.sizes["W"] = int(self.inputs["mask"].sum()) if "mask" in self.inputs else 1
         self.expected = self.run(vars(textbook))
 
@@ -90,7 +91,7 @@ class Case:
     def _random(self, rng, key, letters):
         sizes = self.sizes | {"4H": 4 * self.sizes["H"]}
         shape = [sizes[letter] for letter in letters]
-        if key == "y" or (key == "x" and self.model == "word_embedding"):
+        if key == "y" or (key == "x" and "V" in self.letters):
             ids = rng.integers(0, sizes["V"], shape)
             ids.flat[-1] = ids.flat[0]  # a word that occurs twice, not in neighbouring places
             return ids
@@ -102,8 +103,7 @@ class Case:
 
     @staticmethod
     def _change(arrays, changed):
-        arrays |= {k: changed[k](a) for k, a in arrays.items() if changed and k in changed}
-        protected(arrays)
+        arrays |= {k: change(arrays[k]) for k, change in (changed or {}).items() if k in arrays}
 
 
 def arrays_in(value, depth=6):
@@ -116,10 +116,3 @@ def arrays_in(value, depth=6):
         value = value if isinstance(value, dict) else getattr(value, "__dict__", {})
         value = list(value.values())
     return [array for each in value for array in arrays_in(each, depth - 1)]
-
-
-def protected(value):
-    """Return a value in which no mistake that is tried may change an array."""
-    for array in arrays_in(value):
-        array.setflags(write=False)
-    return value

@@ -1,4 +1,4 @@
-"""`check_kernel`: the verdict on a kernel, in words."""
+"""`check_kernel` and `check_function`: the verdict on what a reader wrote, in words."""
 
 import contextlib
 import functools
@@ -6,11 +6,12 @@ import inspect
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
 from helpers import kernels
 from helpers.diagnosis.calling import ForwardWrong, NotWritten, Wrong, parameters
 from helpers.diagnosis.cases import checkable
-from helpers.diagnosis.comparing import BOUND
+from helpers.diagnosis.functions import CASES, compare
 from helpers.diagnosis.notes import NUMPY_ALONE
 from helpers.diagnosis.trial import Trial
 
@@ -42,8 +43,7 @@ class Verdict:
             lines = [line.replace("\n", "\n  ") for line in self.lines]
             return "\n  ".join([f"{self.name} is not right yet:", *lines])
         measured = ", ".join(f"{key} {error:.1e}" for key, error in self.errors.items())
-        bound = f"{BOUND:g}".replace("e-0", "e-")
-        first = f"{self.name} ok: {measured} (relative errors, below {bound})"
+        first = f"{self.name} ok: {measured} (relative errors, below 1e-8)"
         return "\n  ".join([first, *self.notes])
 
 
@@ -73,19 +73,47 @@ def check_kernel(function, reference=None, forward=None, seed=0, otherwise=None)
         known = ", ".join(checkable())
         raise ValueError(f"which kernel is this? Tell with reference=; there are: {known}")
     verdict = judge(name, function, forward, seed)
-    if verdict.state == "right":
-        print(verdict)
+    if otherwise and verdict.state == "right":
         ours = getattr(kernels, name)
         limited = any(NUMPY_ALONE in note for note in verdict.notes) or any(
             mine != its for mine, its in zip(parameters(function), parameters(ours), strict=False)
         )
-        return on_tensors(function, ours) if limited and otherwise is not None else function
+        function = on_tensors(function, ours) if limited else function
+    return _outcome(verdict, function, otherwise)
+
+
+def check_function(function, otherwise=None):
+    """Compare a function with its solution on small cases, and name what is wrong with it.
+
+    Inputs:
+        function: named as one of those that notebooks leave to the reader
+        otherwise: the function to go on with while the reader's is not right; what is wrong is
+            then printed and nothing raised
+    Returns: the function if it is right, else `otherwise`
+    Raises: AssertionError, without `otherwise`; ValueError for a name that is not known
+    """
+    name = function.__name__
+    if name not in CASES:
+        raise ValueError(f"which function is this? There are: {', '.join(CASES)}")
+    try:
+        verdict = Verdict(name, "right", errors=compare(name, function))
+    except NotWritten:
+        verdict = Verdict(name, "missing")
+    except Wrong as wrong:
+        verdict = Verdict(name, "wrong", wrong.lines)
+    return _outcome(verdict, function, otherwise)
+
+
+def _outcome(verdict, function, otherwise):
+    """Print a verdict, and return what a notebook goes on with; raise it without `otherwise`."""
+    if verdict.state == "right":
+        print(verdict)
+        return function
     if otherwise is None:
         raise AssertionError(str(verdict))
-    if verdict.state == "missing":
-        print(f"{verdict}: write it here, or go on with ours")
-    else:
-        print(f"{verdict}\n  (the notebook goes on with ours)")
+    missing = verdict.state == "missing"
+    print(f"{verdict}: write it here, or go on with ours" if missing else
+          f"{verdict}\n  (the notebook goes on with ours)")  # fmt: skip
     return otherwise
 
 
@@ -101,9 +129,9 @@ def judge(name, function, forward=None, seed=0, beside=None):
     """
     beside = (beside or {}) | _beside(function)
     forward_name = name.replace("_backward", "_forward")
+    ours = getattr(kernels, forward_name)
     makers = [forward]
     if name.endswith("_backward") and forward is None:  # whose cache can it read?
-        ours = getattr(kernels, forward_name)
         makers = [ours, beside.get(forward_name, ours)]
     trials = [Trial(name, function, maker, seed) for maker in makers]
     trial = next((each for each in trials if each.is_right()), trials[-1])
@@ -122,7 +150,6 @@ def judge(name, function, forward=None, seed=0, beside=None):
         before.lines += wrong.lines  # where the forward pass returns no cache
         return _waits(name, forward_name, before)
     except Wrong as wrong:
-        ours = getattr(kernels, forward_name)
         if forward and not trial.was_right and Trial(name, function, ours, seed).is_right():
             text = (
                 "its cache does not hold what this pass reads; with the cache of ours it is right"
@@ -136,12 +163,9 @@ def judge(name, function, forward=None, seed=0, beside=None):
 
 def _waits(name, other, before):
     """Return the verdict on a kernel that waits for another one, on which there is a verdict."""
-    if before.state == "missing":
-        return Verdict(name, "waits", [str(before)])
-    told = before.lines[0]
-    return Verdict(
-        name, "waits", [told if before.state == "waits" else f"{other} is not right yet: {told}"]
-    )
+    told = str(before) if before.state == "missing" else before.lines[0]
+    known = before.state in ("missing", "waits")
+    return Verdict(name, "waits", [told if known else f"{other} is not right yet: {told}"])
 
 
 def _plain(function):
@@ -170,8 +194,8 @@ def _called(function, names):
 
 def _name(function):
     """Return the name of the kernel that a function should be, or None."""
-    name, known = getattr(_plain(function), "__name__", ""), checkable()
-    ends = [each for each in known if f"_{name}".endswith(f"_{each}")]
+    name = getattr(_plain(function), "__name__", "")
+    ends = [each for each in checkable() if f"_{name}".endswith(f"_{each}")]
     return max(ends, key=len, default=None)
 
 
@@ -190,23 +214,22 @@ def on_tensors(function, like=None):
 
     Inputs: like: another function, whose names arguments may have; by default the function itself
     """
-    import torch
 
     @functools.wraps(function)
     def converted(*arguments, **named):
         if named:
             arguments = inspect.signature(like or function).bind(*arguments, **named).args
         tensors = [each for each in arguments if isinstance(each, torch.Tensor)]
-        if not tensors:
-            return function(*arguments)
-        first = next((each for each in tensors if each.is_floating_point()), tensors[0])
         given = [a.detach().cpu().numpy() if isinstance(a, torch.Tensor) else a for a in arguments]
         result = function(*given)
-        back = [
-            torch.as_tensor(o, dtype=first.dtype, device=first.device)
-            if isinstance(o, (np.ndarray, np.generic, float)) else o
-            for o in (result if isinstance(result, (tuple, list)) else [result])
-        ]  # fmt: skip
-        return tuple(back) if isinstance(result, (tuple, list)) else back[0]
+        if not tensors:
+            return result
+        first = next((each for each in tensors if each.is_floating_point()), tensors[0])
+
+        def back(out):
+            numbers = isinstance(out, (np.ndarray, np.generic, float))
+            return torch.as_tensor(out).to(first) if numbers else out
+
+        return tuple(map(back, result)) if isinstance(result, (tuple, list)) else back(result)
 
     return converted

@@ -1,10 +1,91 @@
 """Name the mistake in outputs that are not right, or else the place where they are wrong."""
 
+import contextlib
+
 import numpy as np
 
 from helpers.diagnosis.calling import NotWritten, Wrong
-from helpers.diagnosis.comparing import BOUND, same, simple_changes
 from helpers.diagnosis.mistakes import hypotheses
+
+BOUND = 1e-8  # of relative errors, in float64
+
+# What a reader may have made of an output `a` as a whole, where the mask holds W words.
+CHANGES = {
+    "is zero everywhere": "0 * a",
+    "has the wrong sign": "-a",
+    "is transposed": "a.T",
+    "has its first two axes swapped": "a.swapaxes(0, 1)",
+    "is in the order of time first, read as if the batch came first: transpose, do not reshape":
+        "a.swapaxes(0, 1).reshape(a.shape)",
+    "is added up over time": "a.sum(axis=1)",
+    "is 1 too large in every entry": "a + 1",
+    "is N times too large: divide by N": "N * a",
+    "is averaged over the batch instead of summed: 1/N of it": "a / N",
+    "is averaged over time instead of summed: 1/T of it": "a / T",
+    "is averaged over batch and time: 1/(N T) of it": "a / (N * T)",
+    "is averaged over the words in the mask instead of over the batch": "a * N / W",
+    "is averaged over the words in the mask instead of summed": "a / W",
+    "is 2 times too large": "2 * a",
+    "is half of what it should be": "a / 2",
+    "is sqrt(H) times too large: divide by sqrt(H)": "a * H**0.5",
+    "is 1/sqrt(H) of what it should be": "a / H**0.5",
+    "is P times too large: divide by P": "P * a",
+    "is in bits, not nats: the logarithm is to base 2": "a / np.log(2)",
+}  # fmt: skip
+
+
+def error(got, right):
+    """Return the largest difference over the largest entry of what is right; infinity for NaN.
+
+    Inputs: got: array or tensor of any shape, or anything else; right: array of any shape. Where
+        it is zero or nearly so, it counts as 1e-6. For a number, (1,) is as good as ().
+    """
+    with contextlib.suppress(ValueError, TypeError), np.errstate(all="ignore"):
+        got = np.asarray(got.detach().cpu() if hasattr(got, "detach") else got)
+        if got.shape == np.shape(right) or (got.shape, np.shape(right)) == ((1,), ()):
+            off = np.max(np.abs(got - right), initial=0.0) / np.max(np.abs(right), initial=1e-6)
+            return float(off) if np.isfinite(off) else float("inf")
+    return float("inf")  # it is not comparable
+
+
+def same(got, right):
+    """Tell whether two arrays have one shape and one content, but for rounding."""
+    return error(got, right) < BOUND
+
+
+def simple_changes(got, right, sizes):
+    """List, in words, in which simple ways an array differs from another, as a whole.
+
+    Inputs: got, right: arrays of any shape; sizes: dict from N, T, H and so on to sizes
+    """
+    return [text for text, *two in _changes(got, right, sizes) if same(*two)]
+
+
+def _changes(got, right, sizes):
+    """Yield (what is wrong, array, another): true where the two are the same."""
+    for text, code in CHANGES.items():
+        with contextlib.suppress(ValueError):  # too few axes
+            made = eval(code, {"np": np, "a": right}, sizes)
+            yield text, got, made
+            yield f"{text}, and has the wrong sign", got, -made
+    if got.shape == right.shape:
+        if right.ndim == 3 and right.shape[1] > 1:
+            yield "runs backwards in time", got, right[:, ::-1]
+            late = "is one timestep late: it begins with the first state, not the one after it"
+            yield late, got[:, 1:], right[:, :-1]
+            yield "is one timestep early", got[:, :-1], right[:, 1:]
+        if right.size > 1 and right.any():
+            factor = np.vdot(right, got) / np.vdot(right, right)
+            yield f"is {factor:.9g} times what it should be, in every entry", got, factor * right
+        return
+    yield "has an axis too many or too few, of size 1", got.squeeze(), right.squeeze()
+    if got.size == right.size:
+        shapes = f"{got.shape} instead of {right.shape}"
+        yield f"has the right numbers in a wrong shape, {shapes}", got.reshape(right.shape), right
+    if got.ndim == right.ndim == 3 and got.shape[1] == right.shape[1] + 1:
+        yield "holds the first state too: leave it out, [:, 1:]", got[:, 1:], right
+    for axis in range(got.ndim):
+        yield f"lacks the sum over axis {axis}", got.sum(axis=axis), right
 
 
 def explain(case, got, run):
@@ -20,104 +101,49 @@ def explain(case, got, run):
     wrong = [k for k in case.outputs if not same(got[k], right[k])]
     if not wrong:
         return []
-    lines = []
     swapped = {k: o for k in wrong for o in wrong if o != k and same(got[k], right[o])}
-    if swapped:
-        order = f"the order is {', '.join([*right, *case.after])}"
-        lines = [f"{k}: this is {other}; {order}" for k, other in swapped.items()]
-    rest = [k for k in wrong if k not in swapped]
-    told = _explained({k: got[k] for k in rest}, case, wrong, swapped, run) if rest else {}
+    order = f"the order is {', '.join([*right, *case.after])}"
+    lines = [f"{k}: this is {other}; {order}" for k, other in swapped.items()]
+    rest = {k: got[k] for k in wrong if k not in swapped}
+    told: dict[str, list] = {}
+    for k, text in (_explained(rest, case, wrong, run) if rest else {}).items():
+        told.setdefault(text, []).append(k)
     lines += [f"{', '.join(keys)}: {text}" for text, keys in told.items()]
     fine = [k for k in case.outputs if k not in wrong]
     return lines + ([f"{', '.join(fine)}: right"] if fine else [])
 
 
-def _explained(got, case, wrong, swapped, run):
+def _explained(got, case, wrong, run):
     """Explain outputs that are wrong: by one mistake, one each, two, or else by the place.
 
-    Returns: dict from what is wrong to the outputs that it explains
+    Returns: dict from an output to what is wrong with it
     """
-    wanted = {k: got.get(k, right) for k, right in case.expected.items() if k not in swapped}
     fine = {k: right for k, right in case.expected.items() if k not in wrong}
     tried = list(hypotheses(case))
-    if found := [each for each in tried if _makes(each, wanted)]:
-        return {_simplest(found): [*got]}
     likely = [each for each in tried if _makes(each, fine)]
+    if found := [each for each in likely if _makes(each, got)]:
+        return dict.fromkeys(got, _simplest(found))
     alone = {k: _alone(case, k, got[k], likely) for k in got}
-    whole = all(alone.values()) or _two(case, wanted, likely) or _beginning(case, run, wrong)
-    if isinstance(whole, str):
-        return {whole: [*got]}
-    told: dict[str, list] = {}
-    for k, text in alone.items():
-        told.setdefault(text or _place(case, k, got[k], run, wrong, tried), []).append(k)
-    return told
+    if not all(alone.values()) and (two := _two(case, fine | got, likely)):
+        return dict.fromkeys(got, two)
+    return {k: text or _place(case, k, got[k], run, wrong, tried) for k, text in alone.items()}
 
 
 def _two(case, wanted, likely):
-    """Name two mistakes that together make the outputs, or return None.
+    """Name two mistakes that together make the outputs, the first of which makes most of them."""
 
-    The first is the one that makes most of them as they are, the columns of each gate apart.
-    """
-    blocks = _blocks(case, wanted)
+    def made(hypothesis):
+        return sum(same(hypothesis[2][k], array) for k, array in wanted.items()), -hypothesis[0]
 
-    def alike(outputs):
-        return sum(
-            same(block, blocks[k]) for k, block in _blocks(case, outputs).items() if k in blocks
-        )
-
-    first = max(likely, key=lambda each: (alike(each[2]), -each[0]), default=None)
-    if first is None or alike(first[2]) <= alike(case.expected):
+    first = max(likely, key=made, default=None)
+    if first is None:
         return None
     second = [each for each in hypotheses(case, first[3]) if _makes(each, wanted)]
     return f"two mistakes: {first[1]}; and {_simplest(second)}" if second else None
 
 
-def _beginning(case, run, wrong):
-    """Tell that a backward pass goes wrong where it makes da, of pre-activations, or return None.
-
-    In a case with more inputs than pre-activations da can be had from dx = da Wx^T.
-    """
-    if not {"dx", "dWx", "db"} <= {*wrong}:
-        return None
-    size = case.inputs["Wx"].shape[1]
-    wide = case.like(1, D=size + 3)
-    try:
-        got = run(wide)
-    except (NotWritten, Wrong):
-        return None
-    if any(got[k].shape != wide.expected[k].shape for k in got):
-        return None
-    x, Wx = wide.inputs["x"], wide.inputs["Wx"]
-    da, right = got["dx"] @ np.linalg.pinv(Wx.T), wide.expected["dx"] @ np.linalg.pinv(Wx.T)
-    follows = {
-        "dx": da @ Wx.T,
-        "dWx": x.reshape(-1, size + 3).T @ da.reshape(-1, size),
-        "db": da.reshape(-1, size).sum(axis=0),
-    }
-    if not all(same(got[k], array) for k, array in follows.items()):
-        return None
-    wide.expected["da"] = right
-    entries = "; ".join(_entries(wide, "da", da, np.abs(da - right) > BOUND * np.abs(right).max()))
-    return (
-        "dx, dWx and db follow from one wrong da, the gradient of the pre-activations: look at the "
-        f"line that makes it{'; ' * bool(entries)}{entries}"
-    )
-
-
 def _makes(hypothesis, wanted):
     return all(same(hypothesis[2][k], array) for k, array in wanted.items())
-
-
-def _blocks(case, outputs):
-    """Take outputs apart into the columns of the four gates, where they have so many."""
-    gates = 4 * case.sizes["H"]
-    return {
-        (k, n): block
-        for k, a in outputs.items()
-        for n, block in enumerate(
-            np.split(a, 4, axis=-1) if a.ndim and a.shape[-1] == gates else [a]
-        )
-    }
 
 
 def _simplest(found):
@@ -163,16 +189,15 @@ def _entries(case, key, got, off):
     """Yield in which gates, timesteps, rows or words the wrong entries lie, where not in all."""
     sizes, right = case.sizes, case.expected[key]
     if off.ndim and off.shape[-1] == 4 * sizes["H"]:
-        blocks = [np.split(each, 4, axis=-1) for each in (got, right, off)]
-        wrong = {name: block[:2] for name, *block in zip("ifog", *blocks, strict=True)
-                 if block[2].any()}  # fmt: skip
-        if len(wrong) < 4:
-            yield f"only the columns of gate {', '.join(wrong)} are wrong"
-        for name, (mine, its) in wrong.items():
-            of = [o for o, block in zip("ifog", blocks[1], strict=True) if same(mine, block)]
-            texts = [f"holds that of gate {of[0]}"] if of else simple_changes(mine, its, sizes)
-            if texts:
-                yield f"the block of gate {name} {texts[0]}"
+        parts = (np.split(a, 4, axis=-1) for a in (got, right, off))
+        mine, its, wrong = (dict(zip("ifog", part, strict=True)) for part in parts)
+        gates = [gate for gate in "ifog" if wrong[gate].any()]
+        if len(gates) < 4:
+            yield f"only the columns of gate {', '.join(gates)} are wrong"
+        for gate in gates:
+            of = [f"holds that of gate {o}" for o in "ifog" if same(mine[gate], its[o])]
+            for text in [*of, *simple_changes(mine[gate], its[gate], sizes)][:1]:
+                yield f"the block of gate {gate} {text}"
     if off.ndim == 3 and off.shape[1] == sizes["T"]:
         steps = off.any(axis=(0, 2))
         first, last = np.flatnonzero(steps)[[0, -1]]
@@ -182,31 +207,23 @@ def _entries(case, key, got, off):
             yield f"right from t = {last + 1} on, wrong before"
         elif not steps.all():
             yield f"only t = {', '.join(map(str, np.flatnonzero(steps)))} is wrong"
-    if off.ndim and off.shape[0] in (sizes["N"], sizes["V"]):
-        rows = off.reshape(len(off), -1).any(axis=1)
-        if not rows.all():
-            what = "example" if len(off) == sizes["N"] else "row"
-            yield f"only {what} {', '.join(map(str, np.flatnonzero(rows)))} is wrong"
+    rows = off.reshape(len(off), -1).any(axis=1) if off.ndim else off
+    if off.ndim and len(off) in (sizes["N"], sizes["V"]) and not rows.all():
+        what = "example" if len(off) == sizes["N"] else "row"
+        yield f"only {what} {', '.join(map(str, np.flatnonzero(rows)))} is wrong"
 
 
 def _when(case, key, run):
     """Yield which simpler inputs make the output right: one example, one step, an argument 0."""
+
+    def is_right(**changes):
+        simple = case.like(1, **changes)
+        with contextlib.suppress(NotWritten, Wrong):
+            return np.any(simple.expected[key]) and same(run(simple)[key], simple.expected[key])
+
     for letter, text in (("N", "one example (N = 1)"), ("T", "one timestep (T = 1)")):
-        several = letter in case.letters and case.sizes[letter] > 1
-        if several and _right(case.like(1, **{letter: 1}), key, run):
+        if letter in case.letters and is_right(**{letter: 1}):
             yield f"right for {text}, wrong for {case.sizes[letter]}"
-    zeros = []
-    for name, array in (case.upstream | case.inputs).items():
-        if array.dtype.kind == "f":
-            simple = case.like(1, {name: np.zeros_like})
-            if np.any(simple.expected[key]) and _right(simple, key, run):
-                zeros.append(name)
-    if zeros:
+    floats = [k for k, a in (case.upstream | case.inputs).items() if a.dtype.kind == "f"]
+    if zeros := [name for name in floats if is_right(changed={name: np.zeros_like})]:
         yield f"right once {' or '.join(zeros)} is zero: look at what becomes of it"
-
-
-def _right(case, key, run):
-    try:
-        return same(run(case)[key], case.expected[key])
-    except (NotWritten, Wrong):
-        return False

@@ -1,85 +1,35 @@
-"""`check_function`: the verdict on a short function that is no kernel, in words.
-
-A function runs on small cases beside its solution. Where its results differ, wrong versions are
-made of the solution, and a mistake is named only if it reproduces the reader's numbers.
-"""
+"""Small cases of the course's functions that are no kernels, and what is wrong with a reader's."""
 
 import ast
 import contextlib
 import inspect
+from functools import cache
 
 import numpy as np
 import torch
 
 from helpers import vocabulary
 from helpers.diagnosis import tasks
-from helpers.diagnosis.calling import NotWritten, Wrong, call
+from helpers.diagnosis.calling import Wrong, call
+from helpers.diagnosis.explaining import BOUND, error
+from helpers.diagnosis.mistakes import mutants
 from helpers.vocabulary import END, NULL, START
 
-BOUND = 1e-8
-_TASKS = vars(tasks).get("PACKED") or inspect.getsource(tasks)
-SOURCES: dict[str, str] = {
-    node.name: ast.get_source_segment(_TASKS, node) or ""
-    for node in ast.parse(_TASKS).body
-    if isinstance(node, ast.FunctionDef)
-} | {
-    "shift_captions": vars(vocabulary).get("PACKED") or inspect.getsource(vocabulary.shift_captions)
-}
 
+def compare(name, function):
+    """Run a function beside its solution.
 
-def check_function(function, otherwise=None):
-    """Compare a function with its solution on small cases, and name what is wrong with it.
-
-    Inputs:
-        function: named as one of those that notebooks leave to the reader
-        otherwise: the function to go on with while the reader's is not right; what is wrong is
-            then printed and nothing raised
-    Returns: the function if it is right, else `otherwise`
-    Raises: AssertionError, without `otherwise`; ValueError for a name that is not known
+    Inputs: name: of one in CASES; function: the reader's
+    Returns: dict from result to its relative error
+    Raises: NotWritten; Wrong, with the mistake in the solution that makes the same of each case
     """
-    name = function.__name__
-    if name not in CASES:
-        raise ValueError(f"which function is this? There are: {', '.join(CASES)}")
-    text, errors = f"{name}: not written yet", {}
-    with contextlib.suppress(NotWritten):
-        problem, errors = _judge(name, function)
-        text = f"{name} is not right yet:\n  {problem}" if problem else ""
-    if not text:
-        measured = ", ".join(f"{key} {error:.1e}" for key, error in errors.items())
-        print(f"{name} ok: {measured} (relative errors, below {BOUND:g})".replace("e-0", "e-"))
-        return function
-    if otherwise is None:
-        raise AssertionError(text)
-    missing = text.endswith("not written yet")
-    print(
-        text
-        + (
-            ": write it here, or go on with ours"
-            if missing
-            else "\n  (the notebook goes on with ours)"
-        )
-    )
-    return otherwise
-
-
-def _judge(name, function):
-    """Return what is wrong, or None, and the relative error of each result."""
-    right = _results(name, make(name))
-    try:
-        got = _results(name, function)
-    except Wrong as wrong:
-        return str(wrong), {}
+    right, got = _results(name, make(name)), _results(name, function)
     errors = {key: _error(got[key], value) for key, value in right.items()}
-    wrong = [key for key, error in errors.items() if not error < BOUND]
+    wrong = [key for key in right if not errors[key] < BOUND]
     if not wrong:
-        return None, errors
+        return errors
     place = f"{wrong[0]}: expected {_short(right[wrong[0]])}, got {_short(got[wrong[0]])}"
-    for mistake, *pieces in tasks.MISTAKES[name]:
-        with contextlib.suppress(Exception):
-            its = _results(name, make(name, *pieces))
-            if all(_error(got[key], value) < BOUND for key, value in its.items()):
-                return f"{mistake}\n  {place}", errors
-    return place, errors
+    raise Wrong(*_named(name, got), place)
 
 
 def make(name, *pieces):
@@ -87,13 +37,40 @@ def make(name, *pieces):
 
     Inputs: pieces: a piece, what stands there instead, another piece, and so on
     """
-    source = SOURCES[name]
+    code = _code(name)
     for old, new in zip(pieces[::2], pieces[1::2], strict=True):
-        assert old in source, (name, old)
-        source = source.replace(old, new)
+        assert old in code, (name, old)
+        code = code.replace(old, new)
     space = vars(vocabulary) | vars(tasks)
-    exec(source, space)
+    exec(code, space)
     return space[name]
+
+
+@cache
+def _code(name):
+    module = vocabulary if name == "shift_captions" else tasks
+    source = vars(module).get("PACKED") or inspect.getsource(module)
+    node = next(n for n in ast.parse(source).body if getattr(n, "name", None) == name)
+    return ast.get_source_segment(source, node)
+
+
+def _named(name, got):
+    """Yield the first mistake in the solution that makes the results, if there is one."""
+    for text, *pieces in [*tasks.MISTAKES[name], *_changed(name)]:
+        with contextlib.suppress(Exception):  # many make no sense
+            its = _results(name, make(name, *pieces))
+            if all(_error(got[key], value) < BOUND for key, value in its.items()):
+                yield text
+                return
+
+
+@cache
+def _changed(name):
+    """List mistakes that people make in all code: what is wrong, the code, and the code with it."""
+    tree = ast.parse(_code(name))
+    del tree.body[0].body[0]  # the docstring
+    lines = ast.unparse(tree).replace(" ** ", "**").splitlines()
+    return [(text, _code(name), "\n".join(new)) for _, text, new in mutants(lines, {})]
 
 
 def _results(name, function):
@@ -107,29 +84,17 @@ def _results(name, function):
 
 
 def _error(x, y):
-    """Return the largest relative error, infinite where the shapes differ."""
+    """Return the relative error of numbers, where NaN equals NaN; of lists 0 where they agree."""
     try:
-        x, y = (np.asarray(value, dtype=np.float64) for value in (x, y))
-    except (TypeError, ValueError):
-        return 0.0 if _plain(x) == _plain(y) else np.inf
-    if x.shape != y.shape:
-        return np.inf
-    both_nan = np.isnan(x) & np.isnan(y)
-    with np.errstate(all="ignore"):
-        errors = np.abs(x - y) / np.maximum(1e-8, np.abs(x) + np.abs(y))
-    return float(np.where(both_nan, 0.0, np.where(x == y, 0.0, errors)).max(initial=0.0))
-
-
-def _plain(value):
-    """Make lists of tuples and arrays, so that they compare."""
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [_plain(each) for each in value]
-    return value.item() if hasattr(value, "item") else value
+        x, y = (np.nan_to_num(np.asarray(each, dtype=np.float64), nan=-1e9) for each in (x, y))
+    except (TypeError, ValueError):  # lists of unequal length
+        return 0.0 if x == y else np.inf
+    return error(x, y)
 
 
 def _short(value):
     floats = isinstance(value, np.ndarray) and value.dtype.kind == "f"
-    text = str(np.round(value, 4).tolist() if floats else _plain(value))
+    text = " ".join(f"{np.round(value, 4).tolist() if floats else value}".split())
     return text if len(text) < 100 else f"{text[:97]}..."
 
 
@@ -160,26 +125,24 @@ def _shift_captions(f):
     return dict(zip(("inputs", "targets", "mask"), f(captions), strict=True))
 
 
-class _Slope(torch.nn.Module):
+class _Slope(torch.nn.Linear):
     """A model so small that each step can be told from the losses."""
 
-    def __init__(self):
-        super().__init__()
-        self.w = torch.nn.Parameter(torch.tensor([3.0, -2.0], dtype=torch.float64))
-
-    def forward(self, features, captions):
-        return ((features @ self.w - captions) ** 2).mean()
+    def forward(self, features, captions=None):
+        return ((super().forward(features)[:, 0] - captions) ** 2).mean()
 
 
 def _training_loop(f):
     generator = torch.Generator().manual_seed(0)
-    features, model = 3 * torch.randn(6, 2, dtype=torch.float64, generator=generator), _Slope()
+    features = 3 * torch.randn(6, 2, dtype=torch.float64, generator=generator)
+    model = _Slope(2, 1, bias=False, dtype=torch.float64)
+    model.weight.data = torch.tensor([[3.0, -2.0]], dtype=torch.float64)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5)
     losses = f(model, optimizer, features, features.sum(1), 6)
     return {
-        "losses": [getattr(loss, "item", lambda loss=loss: loss)() for loss in losses],
-        "weights": model.w.detach().numpy().copy(),
-        "last gradient": [np.nan] * 2 if model.w.grad is None else model.w.grad.numpy().copy(),
+        "losses": [getattr(loss, "detach", lambda loss=loss: loss)() for loss in losses],
+        "weights": model.weight.detach().numpy().copy(),
+        "last gradient": np.full(2, np.nan) if model.weight.grad is None else model.weight.grad,
         "tensors": [isinstance(loss, torch.Tensor) for loss in losses],
     }
 
@@ -207,12 +170,11 @@ def _greedy_decode(f):
 def _beam_search(f):
     table = 0.6 * np.random.default_rng(4).dirichlet(np.full(6, 0.7), size=(4, 6))
     table[..., END] += 0.4
-    table = np.log(table)
-    beams = [
-        beam
-        for width in (1, 3)
-        for beam in f(lambda ids: table[min(len(ids), 3), ids[-1] if ids else START], width, 4)
-    ]
+
+    def next_log_probs(ids):
+        return np.log(table[min(len(ids), 3), ids[-1] if ids else START])
+
+    beams = [beam for width in (1, 3) for beam in f(next_log_probs, width, 4)]
     return {
         "captions": [[int(w) for w in ids] for ids, _ in beams],
         "log-probabilities": [float(p) for _, p in beams],
@@ -239,12 +201,7 @@ def _policy_loss(f):
 
 
 CASES = {
-    "relative_error": _relative_error,
-    "numerical_gradient": _numerical_gradient,
-    "shift_captions": _shift_captions,
-    "training_loop": _training_loop,
-    "greedy_decode": _greedy_decode,
-    "beam_search": _beam_search,
-    "cider_d": _cider_d,
-    "policy_loss": _policy_loss,
-}
+    each.__name__[1:]: each
+    for each in (_relative_error, _numerical_gradient, _shift_captions, _training_loop,
+                 _greedy_decode, _beam_search, _cider_d, _policy_loss)
+}  # fmt: skip

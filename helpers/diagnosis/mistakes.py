@@ -1,4 +1,4 @@
-"""Mistakes, made systematically: each line of the textbook, changed in the ways people get wrong.
+"""Mistakes, made systematically: each line of a solution, changed in the ways people get wrong.
 
 To the patterns of `patterns` comes what holds for all code: a term or a factor left out, a wrong
 sign, a name in the place of another of its shape, two of them exchanged.
@@ -15,12 +15,17 @@ import numpy as np
 from helpers.diagnosis import textbook
 from helpers.diagnosis.patterns import EXPRESSIONS, LINES, expansions
 
+SIGNS: dict[type, str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
+OPPOSITE = {"+": "-", "-": "+", "*": "/", "/": "*"}
+
+
+def _lines(node):
+    return ast.unparse(node).replace(" ** ", "**").splitlines()
+
+
 SOURCE = vars(textbook).get("PACKED") or inspect.getsource(textbook)
-CODE = {
-    node.name: ast.unparse(node).replace(" ** ", "**").splitlines()
-    for node in ast.parse(SOURCE).body
-    if isinstance(node, ast.FunctionDef)
-}
+FUNCTIONS = [node for node in ast.parse(SOURCE).body if isinstance(node, ast.FunctionDef)]
+CODE = {node.name: _lines(node) for node in FUNCTIONS}
 ELEMENTARY = {"sigmoid", "softmax", "log_softmax"}
 
 
@@ -41,9 +46,8 @@ def hypotheses(case, code=None):
     if case.backward:  # the forward pass is right
         names = names - _called(case.forward_name) or {case.name}
     for name in sorted(names):
-        lines, right = code[name], space[name]
-        for cost, text, changes in mutants(lines, _shapes(case, lines, space)):
-            new = [changes.get(k, line) for k, line in enumerate(lines)]
+        right = space[name]
+        for cost, text, new in mutants(code[name], _shapes(case, code[name], space)):
             try:
                 exec("\n".join(new), space)
                 with np.errstate(all="ignore"):
@@ -71,7 +75,7 @@ def _shapes(case, lines, space):
 
 
 def mutants(lines, shapes):
-    """Yield (cost, sentence, dict from line number to line) of each mistake in a function.
+    """Yield (cost, sentence, lines) of each mistake in a function.
 
     One thing is changed at a time, or the same thing in all lines of a kind.
 
@@ -82,14 +86,15 @@ def mutants(lines, shapes):
     groups: dict[str, list] = {}
     for cost, what, k, new in [*_in_pieces(lines, shapes), *_in_whole(lines, shapes)]:
         line = lines[k].strip().removesuffix(":")
-        text = what if line.startswith("def ") else f"{what} (in {line})"
-        yield cost, text, {k: new}
+        text = f"{what} (in {line})" if k else what
+        yield cost, text, [*lines[:k], new, *lines[k + 1 :]]
         groups.setdefault(_kind(f"{what} {line}"), []).append((cost, text, k, new))
     for several in groups.values():
         changes = {k: new for *_, k, new in several}
         if 1 < len(changes) == len(several) <= 4:
             others = ", ".join(re.split(r" \+?= ", lines[k].strip())[0] for k in [*changes][1:])
-            yield several[0][0] + 0.5, f"{several[0][1]}, and likewise for {others}", changes
+            text = f"{several[0][1]}, and likewise for {others}"
+            yield several[0][0] + 0.5, text, [changes.get(k, x) for k, x in enumerate(lines)]
 
 
 def _kind(text):
@@ -119,15 +124,8 @@ def _in_pieces(lines, shapes):
 def _alternatives(node, text, parent, shapes, defined):
     """Yield (cost, what is wrong, code) for what may stand in the place of one expression."""
     yield from ((1, what, code) for what, code in expansions(EXPRESSIONS, text))
-    for operators, change in (
-        ((ast.Add, ast.Sub), _of_sum), ((ast.Mult, ast.Div), _of_product)
-    ):  # fmt: skip
-        inner = (
-            isinstance(getattr(parent, "op", None), operators)
-            and getattr(parent, "left", None) is node
-        )
-        if isinstance(node, ast.BinOp) and isinstance(node.op, operators) and not inner:
-            yield from change(text)
+    if isinstance(node, ast.BinOp) and type(node.op) in SIGNS:
+        yield from _of_operation(node, SIGNS[type(node.op)])
     making = isinstance(parent, ast.Call) and "zeros" in ast.unparse(parent.func)
     if isinstance(node, ast.Name) and text in shapes and not making:
         yield from _of_name(text, shapes, defined)
@@ -140,66 +138,33 @@ def _alternatives(node, text, parent, shapes, defined):
                 yield 1, f"the gates stand in the order {said} instead of i, f, o, g", code
 
 
-def _chain(node, *operators):
-    """Take a sum or a product apart. Returns: list of (whether plus or times, expression)"""
-    if not (isinstance(node, ast.BinOp) and isinstance(node.op, operators)):
-        return [(True, ast.unparse(node).replace(" ** ", "**"))]
-    last = _chain(node.right)[0][1]
-    return [*_chain(node.left, *operators), (isinstance(node.op, operators[0]), last)]
-
-
-def _sum(terms):
-    return "0" + "".join(f" {'+' if plus else '-'} ({term})" for plus, term in terms)
-
-
-def _product(factors):
-    return "1" + "".join(f" {'*' if times else '/'} ({factor})" for times, factor in factors)
-
-
-def _of_sum(text):
-    terms = _chain(ast.parse(text, mode="eval").body, ast.Add, ast.Sub)
-    if terms[0][1] == "1":
-        return
-    for k, (plus, term) in enumerate(terms):
-        rest = [*terms[:k], *terms[k + 1 :]]
-        yield 1, f"the term {term} is missing", _sum(rest)
-        yield 1, f"the term {term} has the wrong sign", _sum([*rest, (not plus, term)])
-        yield 2, f"the term {term} counts twice", _sum([*terms, (plus, term)])
-    for (_, one), (_, other) in combinations(terms, 2):
-        rest = [term for term in terms if term[1] not in (one, other)]
-        product = _sum([*rest, (True, f"({one}) * ({other})")])
-        yield 2, f"{one} and {other} are multiplied instead of added", product
-        if "@" in one and "@" in other:
-            (x, W), (y, V) = one.split(" @ "), other.split(" @ ")
-            exchanged = _sum([*rest, (True, f"{x} @ {V}"), (True, f"{y} @ {W}")])
-            yield 1, f"{W} and {V} are exchanged", exchanged
-            both = _sum([*rest, (True, f"({x} + {y}) @ {W}")])
-            yield 1.5, f"{x} and {y} are added, and {V} is not used", both
-
-
-def _of_product(text):
-    factors = _chain(ast.parse(text, mode="eval").body, ast.Mult, ast.Div)
-    for k, (times, factor) in enumerate(factors):
-        rest = [*factors[:k], *factors[k + 1 :]]
-        others = " * ".join(each for _, each in rest)
-        if not factor.startswith("1 - "):
-            what = "the factor" if times else "the division by"
-            yield 1, f"{what} {factor} is missing", _product(rest)
-        done = "divided by" if times else "multiplied by"
-        what = f"it is {done} {factor} instead of {'multiplied' if times else 'divided'}"
-        yield 2, what, _product([*rest, (not times, factor)])
-        terms = _chain(ast.parse(factor, mode="eval").body, ast.Add, ast.Sub)
-        if len(terms) == 2 and terms[0][1] != "1":
-            for one, other in (terms, terms[::-1]):
-                only = _sum([other, (one[0], _product([*rest, (True, one[1])]))])
-                does = "multiplies" if rest[0][0] else "divides"
-                yield 1, f"{others} {does} {one[1]} alone, not the whole sum", only
-    for one, other in combinations(factors, 2):
-        if one[0] and other[0] and len(factors) > 2:
-            rest = [each for each in factors if each not in (one, other)]
-            yield 2, f"the factors {one[1]} and {other[1]} are missing", _product(rest)
-    if len(factors) == 2 and factors[1][0]:
-        yield 2, "it is added instead of multiplied", _sum(factors)
+def _of_operation(node, sign):
+    """Yield (cost, what is wrong, code) for a sum or a product: each of its two parts in turn."""
+    left, right = (_lines(each)[0] for each in (node.left, node.right))
+    parts = [(node.right, right, f"({left})", sign)]
+    if SIGNS.get(type(getattr(node.left, "op", None))) not in (sign, OPPOSITE[sign]):
+        first = "+" if sign in "+-" else "*"
+        parts.append((node.left, left, f"{'1' * (first == '*')} {sign} ({right})", first))
+    ways = {"*": "multiplied", "/": "divided", "+": "added", "-": "subtracted"}
+    for part, term, rest, sign in parts:
+        other = f"{rest} {OPPOSITE[sign]} ({term})"
+        if sign in "+-":
+            likely = 1 + 0.1 * (left == "1")  # of a derivative, on which there are patterns
+            yield likely, f"the term {term} is missing", rest
+            yield likely, f"the term {term} has the wrong sign", other
+            yield 2, f"the term {term} counts twice", f"{rest} {sign} 2 * ({term})"
+            continue
+        yield 1.1, f"the {'factor' if sign == '*' else 'division by'} {term} is missing", rest
+        yield 2, f"it is {ways[OPPOSITE[sign]]} by {term} instead of {ways[sign]}", other
+        if type(getattr(part, "op", None)) in (ast.Add, ast.Sub):
+            one, two = (_lines(each)[0] for each in (part.left, part.right))
+            alone, its = f"is {ways[sign]} alone, not the whole sum", SIGNS[type(part.op)]
+            yield 1.1, f"{one} {alone}", f"{rest} {sign} ({one}) {its} ({two})"
+            yield 1.1, f"{two} {alone}", f"({one}) {its} {rest} {sign} ({two})"
+    for way, instead in ("+*", "*+"):
+        if way == sign:
+            text = f"{left} and {right} are {ways[instead]} instead of {ways[way]}"
+            yield 2, text, f"({left}) {instead} ({right})"
 
 
 def _of_name(name, shapes, defined):

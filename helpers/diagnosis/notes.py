@@ -4,80 +4,76 @@ import contextlib
 import time
 
 import numpy as np
+import torch
 
 from helpers.diagnosis import textbook
 from helpers.diagnosis.calling import NotWritten, Wrong, call, parameters
-from helpers.diagnosis.cases import OTHERS, SIZES, Case
-from helpers.diagnosis.comparing import as_array, error
+from helpers.diagnosis.cases import OTHERS, SIZES
+from helpers.diagnosis.explaining import error
 
 NUMPY_ALONE = "NumPy alone"
 
 
 def _of_other_kinds(trial):
     """Tell what becomes of float32, and of torch tensors."""
-    import torch
 
-    case = Case(trial.name, seed=trial.seed)
-    why = "np.zeros, np.eye and np.sqrt of a whole number make float64"
-    for name, kind, other, convert in (
-        ("float32", np.float32, f"float64: {why}", _narrow),
-        (
-            "torch tensors",
-            torch.Tensor,
-            f"NumPy arrays: {NUMPY_ALONE}",
-            lambda a: torch.tensor(a.copy()),
-        ),
+    def narrow(array):
+        return array.astype(np.float32) if array.dtype.kind == "f" else array.copy()
+
+    case = trial.case()
+    float64 = "float64: np.zeros, np.eye and np.sqrt of a whole number make float64"
+    for name, kind, convert, other, end in (
+        ("float32", np.float32, narrow, float64, ""),
+        ("torch tensors", torch.Tensor, torch.tensor, "NumPy arrays", f": {NUMPY_ALONE}"),
     ):
-        end = f": {NUMPY_ALONE}" if kind is torch.Tensor else ""
         try:
-            result = call(trial.function, trial.prepare(case, convert))
+            named = dict(zip(case.outputs, call(trial.function, trial.prepare(case, convert)),
+                             strict=False))  # fmt: skip
         except (NotWritten, Wrong) as problem:
             yield f"{name} in, and it {str(problem).partition(':')[0]}{end}"
             continue
-        named = dict(zip(case.outputs, result, strict=False))
         strange = [
-            k
-            for k, got in named.items()
+            k for k, got in named.items()
             if not isinstance(got, kind) and getattr(got, "dtype", np.float32) != kind
-        ]
-        wrong = [k for k, got in named.items() if not _off(got, case.expected[k]) < 1e-3]
+        ]  # fmt: skip
+        wrong = [
+            k for k, right in case.expected.items()
+            if not error(named.get(k), right) < 1e-3
+        ]  # fmt: skip
         if strange or wrong:
-            outcome = f"out as {other}" if strange else f"out wrong{end}"
-            yield f"{name} in, {', '.join(strange or wrong)} {outcome}"
-
-
-def _narrow(array):
-    return array.astype(np.float32) if array.dtype.kind == "f" else array.copy()
+            outcome = f"out as {other}" if strange else "out wrong"
+            yield f"{name} in, {', '.join(strange or wrong)} {outcome}{end}"
 
 
 def _of_a_loss(trial):
     """Tell what becomes of -inf under the mask, and of an argument that some courses' loss has."""
     if trial.name != "temporal_softmax_loss":
         return
-    case, s = Case(trial.name, seed=trial.seed), 0.2
+    case, s = trial.case(), 0.2
     scores, y, mask = case.inputs.values()
-    right = [*case.expected.values()]
+
+    def returns(wanted, **arguments):
+        named = dict(zip(case.outputs, call(trial.function, case.inputs | arguments), strict=True))
+        return all(error(named[k], r) < 1e-7 for k, r in wanted.items())
+
     with contextlib.suppress(Wrong):
-        given = {"scores": np.where(mask[:, :, None], scores, -np.inf), "y": y, "mask": mask}
-        if not all(map(_close, call(trial.function, given), right)):
+        if not returns(case.expected, scores=np.where(mask[:, :, None], scores, -np.inf)):
             yield "scores of -inf under the mask make it NaN: select with it, do not multiply"
     if "label_smoothing" in parameters(trial.function):
-        result = call(trial.function, case.inputs | {"label_smoothing": s})
         words = [textbook.temporal_softmax_loss(scores, 0 * y + v, mask) for v in range(SIZES["V"])]
-        smooth = [
-            (1 - s) * a + s * np.mean(each, axis=0) for a, *each in zip(right, *words, strict=True)
-        ]
-        if all(map(_close, result, right)):
+        means = [sum(each) / len(words) for each in zip(*words, strict=True)]
+        right = case.expected.items()
+        smooth = {k: (1 - s) * r + s * mean for (k, r), mean in zip(right, means, strict=True)}
+        if returns(case.expected, label_smoothing=s):
             yield "label_smoothing is taken, and ignored"
-        elif not all(map(_close, result, smooth)):
+        elif not returns(smooth, label_smoothing=s):
             text = "with label_smoothing s the target is 1 - s for the word, plus s / V for all"
             raise Wrong(f"loss, dscores: {text}")
 
 
 def _without_complaint(trial):
     """Look whether wrong shapes and ids go in unnoticed, as the docstring says they do not."""
-    case = Case(trial.name, seed=trial.seed)
-    wrong = {k: np.array(a) for k, a in case.inputs.items()}
+    wrong = {k: np.array(a) for k, a in trial.case().inputs.items()}
     second = [k for k, a in wrong.items() if a.ndim > 1 and len(a) == SIZES["N"]][1:]
     if trial.name == "word_embedding_forward":
         wrong["x"][0, 0], text = -1, "an id of -1"
@@ -96,31 +92,17 @@ def _slow(trial):
     sizes = OTHERS | {"N": 16, "T": 8, "D": 16, "H": 32, "P": 16, "V": 64, "M": 16}
     if trial.name.startswith(("dot_product", "attention_lstm_f", "attention_lstm_b")):
         sizes |= {"T": 1, "P": 49, "H": 128}
-    case = Case(trial.name, sizes)
+    case = trial.case(sizes=sizes)
 
-    def seconds(run):
+    def seconds(function, *arguments):
         start = time.thread_time()  # what else the machine does has no part in it
-        run()
+        function(*arguments)
         return time.thread_time() - start
 
-    theirs, ours = [], []
-    for _ in range(3):
-        arguments = trial.prepare(case)
-        theirs.append(seconds(lambda given=arguments: call(trial.function, given)))
-        ours.append(seconds(lambda: case.run(vars(textbook))))
-    ratio = min(theirs) / max(1e-6, min(ours))
-    if min(theirs) > 0.0005 and ratio > 30:
-        yield f"right, and slow: {ratio:.0f} times as long as whole-array operations"
+    theirs = min(seconds(call, trial.function, trial.prepare(case)) for _ in range(3))
+    ours = min(seconds(case.run, vars(textbook)) for _ in range(3))
+    if theirs > 0.0005 and theirs > 30 * ours:
+        yield f"right, and slow: {theirs / ours:.0f} times as long as whole-array operations"
 
 
 NOTES = [_of_other_kinds, _of_a_loss, _without_complaint, _slow]
-
-
-def _off(got, right):
-    """Return the error of an output that may be a tensor; a loss may have the shape (1,)."""
-    got = as_array(got)
-    return error(got.reshape(()) if got.shape == (1,) and not right.shape else got, right)
-
-
-def _close(got, right):
-    return _off(got, right) < 1e-7
