@@ -2,14 +2,14 @@
 
 import functools
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from helpers.files import DataError
-from helpers.formats import FORMATS, Instances, Record, choose_format
+from helpers.formats import FORMATS, Record, choose_format
 from helpers.formats.archive import Archive
 from helpers.settings import DATA
 from helpers.vocabulary import Vocabulary
@@ -31,23 +31,17 @@ class CaptionedImages:
 
     def __init__(
         self, name: str, split: str, records: Iterable[Record], pictures: Any,
-        instances: Instances | None = None, vocabulary: Vocabulary | None = None,
-        features: Any = None,
+        boxes: Callable | None = None, vocabulary: Vocabulary | None = None,
+        features: Callable | None = None,
     ) -> None:  # fmt: skip
         """Keep the records that have both a file and captions, and note the others.
 
-        Inputs:
-            records: iterable of `formats.Record`
-            pictures: what opens them, an object with `image` and `fingerprint`, such as an Archive
-            instances: `formats.Instances`, or None where no objects are known
-            features: function that reads the features of image id 0, 1, ..., (I, C); or None
-            name, split, vocabulary: as the attributes
+        Inputs: name, split: as the attributes; the others: as of `formats.Content`
         """
-        self.name, self.split = name, split
+        self.name, self.split, self.vocabulary = name, split, vocabulary
         self.ids, self.files, self.captions = [], [], []
         self.missing, self.uncaptioned, self.blank = [], [], 0
-        self.vocabulary = vocabulary
-        self._pictures, self._instances, self._features = pictures, instances, features
+        self._pictures, self._boxes, self._features = pictures, boxes, features
         for record in records:
             captions = [" ".join(caption.split()) for caption in record.captions]
             worded = list(filter(None, captions))
@@ -84,9 +78,10 @@ class CaptionedImages:
 
         x and y are the top left corner. None where the data set says nothing about objects.
         """
-        if self._instances is None:
+        if self._boxes is None:
             return None
-        return [self._instances.boxes.get(image_id, []) for image_id in self.ids]
+        boxes = self._boxes()
+        return [boxes.get(image_id, []) for image_id in self.ids]
 
     @functools.cached_property
     def features(self) -> np.ndarray | None:
@@ -107,7 +102,7 @@ class CaptionedImages:
             choice = range(min(choice, len(self)))
         records = [Record(self.ids[i], "", self.files[i], self.captions[i]) for i in choice]
         return CaptionedImages(
-            self.name, self.split, records, self._pictures, self._instances, self.vocabulary,
+            self.name, self.split, records, self._pictures, self._boxes, self.vocabulary,
             self._features,
         )  # fmt: skip
 
@@ -119,13 +114,13 @@ def load_captions(
 
     Inputs:
         source: "scenes" for the built-in data set (drawn on first use), or the path of a folder,
-            of a zip archive, or of a folder that holds the zip archives, or of EECS 498's
-            coco.pt; nothing is unpacked. Or a list of several of these
-        split: "train", "val" (also "dev"), "test" or "restval"
+            a zip archive, a folder that holds the zip archives, or EECS 498's coco.pt; nothing is
+            unpacked. Or a list of several of these
+        split: "train", "val" (also "dev"), "test", "restval" or "train+restval"
         format: a key of `formats.FORMATS`, to say what it is; None to look
         strict: refuse incomplete data, instead of leaving out and counting what is missing
-        aside: how many pictures to take out of the training split, and to give as "val", where a
-            data set has no such split
+        aside: how many pictures of the training split to return as "val" instead, where a data
+            set has no such split
     Raises: ValueError for a split or a format that there is not; DataError naming the file and
         the remedy
     """
@@ -148,14 +143,14 @@ def load_captions(
         data.split = split
     if source == "scenes":
         data.name = source
-    if strict and data.left_out():
-        raise DataError(f"{archive.path}: {data.left_out()}; complete the data, or drop 'strict'")
+    left_out = data.left_out()
+    if strict and left_out:
+        raise DataError(f"{archive.path}: {left_out}; complete the data, or drop 'strict'")
     if len(data) == 0:
         remedy = "put the images or their zip beside" if data.missing else "write captions for them"
-        problem = f"{data.left_out()}; {remedy}"
-        if not data.left_out():
-            problem = "it lists no image; add some, or choose another split"
-        raise DataError(f"{archive.path}: nothing to use in split '{split}': {problem}")
+        problem = left_out or "it lists no image"
+        remedy = remedy if left_out else "add some, or choose another split"
+        raise DataError(f"{archive.path}: nothing to use in split '{split}': {problem}; {remedy}")
     return data
 
 
@@ -181,14 +176,7 @@ def read_split(archive: Archive, kind: str, split: str) -> CaptionedImages:
 
     Raises: DataError naming the file and the remedy
     """
-    content = FORMATS[kind].read(archive, split)
-    files = FORMATS[kind].instances
-    boxes = archive.find(files[split]) if files else None
-    instances = Instances(archive, boxes) if boxes else None
-    pictures = content.pictures or archive
-    return CaptionedImages(
-        kind, split, content.records, pictures, instances, content.vocabulary, content.features
-    )
+    return CaptionedImages(kind, split, *FORMATS[kind].read(archive, split))
 
 
 def _keep_aside(data: CaptionedImages, count: int) -> list[int]:
@@ -217,7 +205,6 @@ class _Sources:
         number, _, file = name.partition("/")
         return self._parts[int(number)]._pictures.fingerprint(file)
 
-    @property
     def boxes(self) -> dict:
         return {
             f"{number}/{image_id}": boxes
@@ -229,9 +216,9 @@ class _Sources:
 def _join(parts: list[CaptionedImages]) -> CaptionedImages:
     """Make one data set of several; ids and files begin with the number of their own."""
     sources = _Sources(parts)
-    instances: Any = sources if any(part._instances for part in parts) else None
+    boxes = sources.boxes if any(part._boxes for part in parts) else None
     name = "+".join(part.name for part in parts)
-    joined = CaptionedImages(name, parts[0].split, [], sources, instances)
+    joined = CaptionedImages(name, parts[0].split, [], sources, boxes)
     for number, part in enumerate(parts):
         joined.ids += [f"{number}/{image_id}" for image_id in part.ids]
         joined.files += [f"{number}/{file}" for file in part.files]

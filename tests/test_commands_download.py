@@ -58,12 +58,12 @@ def web(tmp_path, monkeypatch):
             return Source(f"{address}/{name}", *((size, digest) if published else ()))
 
         annotations, val = source("annotations.zip"), source("val2017.zip")
-        both = {"train": "train2017", "val": "val2017"}
+        both = ("train2017", "val2017")
         table = {
             "coco2017": DataSet(
                 "", "coco2017", (annotations, val, source("train2017.zip")), both
             ),
-            "coco2017-val": DataSet("", "coco2017", (annotations, val), {"val": "val2017"}),
+            "coco2017-val": DataSet("", "coco2017", (annotations, val), ("val2017",)),
             "cs231n": DataSet("", "cs231n", (source("cs231n.zip", published=False),)),
         }  # fmt: skip
         monkeypatch.setattr(command, "DATA_SETS", table)
@@ -124,7 +124,7 @@ def test_a_photograph_cannot_lead_out_of_the_folder(web, tmp_path, monkeypatch, 
     files = {"annotations/captions_val2017.json": content}
     web["/annotations.zip"].content = zipped(tmp_path, files)
     no_digest = command.DATA_SETS["coco2017-val"].sources[0]._replace(size=None, digest=None)
-    table = {"coco2017-val": DataSet("", "x", (no_digest,), {"val": "val2017"})}
+    table = {"coco2017-val": DataSet("", "x", (no_digest,), ("val2017",))}
     monkeypatch.setattr(command, "DATA_SETS", table)
     with pytest.raises(DataError, match="is no plain file name"):
         download("coco2017-val", tmp_path / "out", images=1, progress=False)

@@ -20,7 +20,6 @@ PASSING = {5, 6, 7, 16, 18, 28, 35, 52, 55, 56, 92}  # curl's codes for what may
 CURL = ["curl", "--fail", "--location", "--proto", "=http,https", "--connect-timeout", "20"]
 CURL += ["--speed-time", "60", "--speed-limit", "1", "--retry", "4"]
 
-
 OPTIONS = {
     "data_set": (str, "one of the data sets below"),
     "--out": (str, "where to, a folder in data/ if not given"),
@@ -38,14 +37,10 @@ def run(options):
 
 
 def download(name, folder=None, images=None, progress=True, unpack=False):
-    """Fetch a data set. Files that are there are checked; a download that was cut off goes on.
+    """Fetch a data set, see `run`.
 
-    Inputs:
-        name: a key of DATA_SETS
-        folder: where to; None for its folder in data/
-        images: fetch so many photographs one by one instead of the zips; None for all
-        progress: show curl's progress bar
-        unpack: unpack zips into the folder, too
+    Inputs: name: a key of DATA_SETS; folder: None for its own in data/; images: how many
+        photographs to fetch one by one, None for the zips; progress: show curl's progress bar
     Returns: the folder, pathlib.Path
     Raises: ValueError for an unknown data set, or one without single images; DataError naming the
         address or the file, and the remedy; OSError when the disk is full
@@ -62,10 +57,9 @@ def download(name, folder=None, images=None, progress=True, unpack=False):
         if unpack and path.suffix == ".zip":
             _unpack(path, folder)
     if images is not None:
-        splits = list(data_set.pictures.values())
-        counts = [images] if len(splits) == 1 else [images - images // 5, images // 5]
-        for pictures, count in zip(splits, counts, strict=True):
-            fetch_images(_addresses(folder, pictures, count), folder, progress)
+        val = images // 5 if len(data_set.pictures) == 2 else 0
+        for split, count in zip(data_set.pictures, (images - val, val), strict=False):
+            fetch_images(_addresses(folder, split, count), folder, progress)
     return folder
 
 
@@ -109,10 +103,9 @@ def fetch(source, path, progress=True):
 
 def _curl_until_done(url, partial, progress):
     """Run curl until the file is there, going on where the last attempt was cut off."""
-    quiet = ["--progress-bar"] if progress else ["--silent", "--show-error"]
+    command = [*CURL, "--progress-bar", "--continue-at", "-", "--output", str(partial), url]
     for attempt in range(ATTEMPTS):
-        command = [*CURL, *quiet, "--continue-at", "-", "--output", str(partial), url]
-        code = _curl(command, stderr=None if progress else subprocess.PIPE)
+        code = _curl(command, progress)
         have = partial.stat().st_size
         if code == 0:
             return
@@ -130,13 +123,13 @@ def _curl_until_done(url, partial, progress):
     raise DataError(f"{url}: cannot be downloaded, {why}{kept}")
 
 
-def _curl(command, **options):
+def _curl(command, progress, **options):
+    shown = None if progress else subprocess.DEVNULL
     try:
-        return subprocess.run(command, **options).returncode
+        return subprocess.run(command, stderr=shown, **options).returncode
     except FileNotFoundError as error:
-        raise DataError(
-            "curl: not found; install it (apt install curl, brew install curl)"
-        ) from error
+        remedy = "install it (apt install curl, brew install curl)"
+        raise DataError(f"curl: not found; {remedy}") from error
 
 
 def _problem(path, source):
@@ -145,38 +138,36 @@ def _problem(path, source):
     A published hash decides alone; without one a zip is read through.
     """
     size = path.stat().st_size
-    if source.size is not None and size != source.size:
+    if source.size not in (None, size):
         return f"{size:,} bytes long, where {source.size:,} are published"
     if source.digest is not None:
         kind, _, expected = source.digest.partition(":")
         digest = hash_file(path, kind)
         return "" if digest == expected else f"its {kind} is {digest}"
-    if source.name.endswith(".zip"):
-        try:
-            with zipfile.ZipFile(path) as archive:
-                damaged = archive.testzip()
-        except Exception as error:  # zipfile raises many kinds for a broken file
-            return f"not a whole zip archive ({error})"
-        return f"{damaged} in it is damaged" if damaged else ""
-    return ""
+    if not source.name.endswith(".zip"):
+        return ""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except Exception as error:  # zipfile raises many kinds for a broken file
+        return f"not a whole zip archive ({error})"
+    return f"{damaged} in it is damaged" if damaged else ""
 
 
-def _addresses(folder, pictures, count):
+def _addresses(folder, split, count):
     """List the first images of a split, as dict from place below the folder to address."""
     from helpers.formats.archive import Archive
-    from helpers.formats.records import entries, field, refuse
+    from helpers.formats.records import field, read_lists, refuse
 
-    archive = Archive(folder)
-    name = archive.require(f"captions_{pictures}.json")
-    label, addresses = archive.label(name), {}
-    images = entries(archive.read_json(name), "images", label)
+    archive, addresses = Archive(folder), {}
+    (images,) = read_lists(archive, archive.require(f"captions_{split}.json"), "images")
     for image, where in itertools.islice(images, count):
         file, address = (field(image, key, str, where) for key in ("file_name", "coco_url"))
         if file in ("", ".", "..") or set(file) & set('/\\:\0"\n'):
             refuse(where, f"{file!r} is no plain file name; fetch the file again")
         if not address.startswith(("http://", "https://")) or set(address) & set('"\\\n'):
             refuse(where, f"{address!r} is no address; fetch the file again")
-        addresses[f"{pictures}/{file}"] = address
+        addresses[f"{split}/{file}"] = address
     return addresses
 
 
@@ -188,20 +179,20 @@ def fetch_images(addresses, folder, progress=True):
     """
     from helpers.images import ImageError, open_image
 
-    missing = {place: url for place, url in addresses.items() if not (folder / place).exists()}
-    hidden = {place: (folder / place).with_name(f".{Path(place).name}") for place in missing}
-    orders = (f'url = "{missing[place]}"\noutput = "{hidden[place]}"\n' for place in missing)
+    missing = {folder / place: url for place, url in addresses.items()}
+    missing = {path: url for path, url in missing.items() if not path.exists()}
+    hidden = {path: path.with_name(f".{path.name}") for path in missing}
+    orders = (f'url = "{url}"\noutput = "{hidden[path]}"\n' for path, url in missing.items())
     command = [*CURL, "--create-dirs", "--parallel", "--parallel-max", "8", "--config", "-"]
     if missing:
-        shown = {} if progress else {"stderr": subprocess.DEVNULL}
-        _curl(command, input="".join(orders), text=True, **shown)
+        _curl(command, progress, input="".join(orders), text=True)
     failed = []
-    for place, url in missing.items():
+    for path, url in missing.items():
         try:
-            open_image(hidden[place])
-            os.replace(hidden[place], folder / place)
+            open_image(hidden[path])
+            os.replace(hidden[path], path)
         except ImageError as error:
-            hidden[place].unlink(missing_ok=True)
+            hidden[path].unlink(missing_ok=True)
             failed.append(f"{url} ({str(error).partition(': ')[2]})")
     if failed:
         count = f"{len(failed):,} of {len(addresses):,} images did not come"

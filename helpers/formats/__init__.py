@@ -1,19 +1,17 @@
 """Readers for the layouts in which captioned images are published.
 
-A reader takes an Archive and a split and gives a `Content`: a list of `Record`, one per image of
-the split, whether or not the image's file is there, and what else came with them. `FORMATS`
-lists the readers.
+A reader takes an Archive and a split and returns a `Content`: a list of `Record`, one per image
+of the split, whether or not the image's file is there, and what else came with them.
 """
 
-from collections.abc import Iterable
+import itertools
 
 from helpers.files import DataError
-from helpers.formats import coco, courses, flickr8k, karpathy, tables
+from helpers.formats import annotations, courses, tables
 from helpers.formats.archive import Archive
-from helpers.formats.coco import Instances
-from helpers.formats.records import Content, Format, Record
+from helpers.formats.records import SPLITS, Content, Format, Record
 
-FORMATS = flickr8k.FORMATS | coco.FORMATS | karpathy.FORMATS | courses.FORMATS | tables.FORMATS
+FORMATS = tables.FORMATS | annotations.FORMATS | courses.FORMATS
 
 
 def choose_format(archive: Archive, name: str | None = None) -> str:
@@ -35,9 +33,9 @@ def choose_format(archive: Archive, name: str | None = None) -> str:
     if found:
         remedy = "name one as the format, or give a folder that holds one alone"
         raise DataError(f"{archive.path}: holds several data sets ({', '.join(found)}); {remedy}")
-    looked = "; ".join(f"{each} ({', '.join(_all_needs(FORMATS[each]))})" for each in names)
-    raise DataError(f"{archive.path}: no captioned data set found; looked for {looked}")
-
-
-def _all_needs(layout: Format) -> Iterable[str]:
-    return dict.fromkeys(file for files in layout.needs.values() for file in files)
+    looked = []
+    for each in names:
+        files = dict.fromkeys(itertools.chain(*FORMATS[each].needs.values()))
+        looked.append(f"{each} ({', '.join(files)})")
+    problem = f"no captioned data set found; looked for {'; '.join(looked)}"
+    raise DataError(f"{archive.path}: {problem}")

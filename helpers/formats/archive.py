@@ -26,8 +26,8 @@ class Archive:
     """The files of a folder, of a zip archive, or of the zip archives that lie in a folder.
 
     A file is called by its path inside, with forward slashes: "train2017/000000000009.jpg".
-    What lies unpacked in the folder comes before what a zip holds under the same name. Zips are
-    opened once in each process, so an Archive may be used in worker processes, however started.
+    What lies unpacked in the folder comes before what a zip holds under the same name. An Archive
+    may be used in worker processes, however started.
 
     path: pathlib.Path, what it was made from
     folders: set of str, the names of the folders that files lie in, in lower case
@@ -39,25 +39,26 @@ class Archive:
         Raises: DataError naming the path when it is missing or neither, or a damaged zip
         """
         self.path = Path(path).expanduser()
-        self._opened_by: int | None = None
-        self._opened: dict[Path, zipfile.ZipFile] = {}
+        self._open_zips: dict[tuple[int, Path], zipfile.ZipFile] = {}  # by process and path
         # name -> path of the zip that holds it, or None for a file on disk
         self._zip_of: dict[str, Path | None] = {}
         kind = self.path.suffix.lower() if os.path.isfile(self.path) else ""
+        zips = [self.path] if kind == ".zip" else []
         if os.path.isdir(self.path):
             self._add_folder(str(self.path), "", _DEPTH)
             zips = sorted(each for each in self.path.iterdir() if _is_zip(each.name))
-        elif kind == ".zip":
-            zips = [self.path]
         elif kind == ".pt":
             self.path, name = self.path.parent, self.path.name
-            self._zip_of[name], zips = None, []
-        else:
+            self._zip_of[name] = None
+        elif not zips:
             what = "not a folder or zip" if os.path.exists(self.path) else "no such file or folder"
             remedy = "give the folder or the zip archive that holds the data set"
             raise DataError(f"{path}: {what}; {remedy}")
         for each in zips:
-            self._add_zip(each)
+            for name in self._zip(each).namelist():
+                # macOS puts a second, unreadable copy of each file beside it, under such names
+                if not name.endswith("/") and not name.startswith("__MACOSX/"):
+                    self._zip_of.setdefault(name, each)
         self.folders: set[str] = set()
         self._called: dict[str, list[str]] = {}  # a file's own name -> the names inside
         for name in self._zip_of:
@@ -78,26 +79,19 @@ class Archive:
             elif depth > 0 and entry.is_dir():
                 self._add_folder(entry.path, f"{prefix}{entry.name}/", depth - 1)
 
-    def _add_zip(self, path: Path) -> None:
-        for name in self._zip(path).namelist():
-            # macOS puts a second, unreadable copy of each file beside it, under such names
-            if not name.endswith("/") and not name.startswith("__MACOSX/"):
-                self._zip_of.setdefault(name, path)
-
     def _zip(self, path: Path) -> zipfile.ZipFile:
-        """Give the open zip, opened in this process: two processes must not share a position."""
-        if self._opened_by != os.getpid():
-            self._opened_by, self._opened = os.getpid(), {}
-        if path not in self._opened:
+        """Return the open zip of this process: two must not share a position in the file."""
+        key = os.getpid(), path
+        if key not in self._open_zips:
             try:
-                self._opened[path] = zipfile.ZipFile(path)
+                self._open_zips[key] = zipfile.ZipFile(path)
             except Exception as error:  # on broken files zipfile raises many kinds of error
                 remedy = "it may be cut off; fetch it again"
                 raise DataError(f"{path}: not a whole zip archive ({error}); {remedy}") from error
-        return self._opened[path]
+        return self._open_zips[key]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_opened_by": None, "_opened": {}}
+        return self.__dict__ | {"_open_zips": {}}
 
     def __len__(self) -> int:
         return len(self._zip_of)
@@ -115,13 +109,10 @@ class Archive:
         return list(self._zip_of)
 
     def find(self, name: str) -> str | None:
-        """Find a file by its path inside, or by the end of it.
+        """Find a file by its path inside, else the file in the fewest folders whose path ends so.
 
-        The exact path comes first, then the file that lies in the fewest folders.
+        Folders are compared without case, and letters with accents in either form of Unicode.
 
-        Inputs:
-            name: path or its last parts; folders are compared without case, and letters with
-                accents in whichever form Unicode has for them
         Returns: the path inside, or None. Raises: DataError when two files are as near
         """
         return name if name in self._zip_of else self._nearest(name, _parts(name))
@@ -177,7 +168,7 @@ class Archive:
         return found[0] if found else None
 
     def label(self, name: str) -> str:
-        """Give the path of a file for a person to read, through the zip where it lies in one."""
+        """Return the path of a file for a person, through the zip where it lies in one."""
         return str((self._zip_of[name] or self.path) / name)
 
     def read(self, name: str) -> bytes:
@@ -196,17 +187,19 @@ class Archive:
             problem = f"damaged or cannot be read ({error}); fetch it again"
             raise DataError(f"{self.label(name)}: {problem}") from error
 
-    def open(self, name: str) -> IO[bytes]:
-        """Open a binary file for reading at any place; what a zip holds is read whole.
+    def parse(self, name: str, parser: Callable[[IO[bytes]], Any], kind: str) -> Any:
+        """Let a library read a binary file; what a zip holds is read whole first.
 
-        Raises: DataError naming the file when it is gone or damaged
+        Returns: what `parser(file)` does. Raises: DataError naming the file if it is not of a kind
         """
-        if self._zip_of[name] is not None:
-            return io.BytesIO(self.read(name))
+        packed = io.BytesIO(self.read(name)) if self._zip_of[name] else None
         try:
-            return open(self.path / name, "rb")
-        except OSError as error:
-            raise DataError(f"{self.label(name)}: cannot be read ({error.strerror})") from error
+            with packed or open(self.path / name, "rb") as file:
+                return parser(file)
+        except Exception as error:  # on broken files libraries raise nearly any kind of error
+            first = str(error).split("\n")[0]
+            problem = f"no whole {kind} ({first:.80}); fetch it again"
+            raise DataError(f"{self.label(name)}: {problem}") from error
 
     def image(self, name: str) -> Image.Image:
         """Open a picture as RGB. Raises: DataError (ImageError if it is broken) naming the file."""
@@ -225,10 +218,7 @@ class Archive:
         return parse_json(self.read(name), self.label(name))
 
     def fingerprint(self, name: str) -> str:
-        """Give a short string that is another one as soon as the file has changed.
-
-        Raises: DataError naming a zip that is gone or damaged
-        """
+        """Return a short string that changes with the file. Raises: DataError for a zip gone."""
         if packed := self._zip_of[name]:
             info = self._zip(packed).getinfo(name)
             return f"{info.file_size}-{info.CRC:08x}"

@@ -19,11 +19,10 @@ from helpers.formats.records import Content, Format, Record, field, refuse
 from helpers.images import ImageError
 from helpers.vocabulary import SPECIAL_WORDS, Vocabulary
 
-_SPLITS = ("train", "val")
 
-
-def _vocabulary(words: list, where: list) -> Vocabulary:
+def _vocabulary(content: Any, key: str, where: tuple) -> Vocabulary:
     """Make a Vocabulary from the list of all words, by their ids."""
+    words, where = field(content, key, list, where), (*where, key)
     if tuple(words[: len(SPECIAL_WORDS)]) != SPECIAL_WORDS:
         refuse(where, f"begins with {words[:4]!r:.60}; expected {', '.join(SPECIAL_WORDS)}")
     try:
@@ -32,7 +31,7 @@ def _vocabulary(words: list, where: list) -> Vocabulary:
         raise DataError(f"{' '.join(where)}: {error}; fetch the file again") from error
 
 
-def _integers(array: np.ndarray, ndim: int, limit: int, where: list) -> np.ndarray:
+def _integers(array: np.ndarray, ndim: int, limit: int, where: tuple) -> np.ndarray:
     """Check that an array is one of integers in [0, limit) with so many dimensions."""
     if array.ndim != ndim or not np.issubdtype(array.dtype, np.integer):
         refuse(where, f"{array.dtype} of shape {array.shape}; expected integers, {ndim}-d")
@@ -41,9 +40,9 @@ def _integers(array: np.ndarray, ndim: int, limit: int, where: list) -> np.ndarr
     return array
 
 
-def _texts(captions: Any, vocabulary: Vocabulary, where: list) -> list[str]:
+def _texts(captions: np.ndarray, vocabulary: Vocabulary, where: tuple) -> list[str]:
     """Turn a matrix of ids (M, T) into M captions."""
-    captions = _integers(np.asarray(captions), 2, len(vocabulary), where)
+    captions = _integers(captions, 2, len(vocabulary), where)
     return [vocabulary.decode(ids) for ids in captions.tolist()]
 
 
@@ -52,16 +51,6 @@ def _texts(captions: Any, vocabulary: Vocabulary, where: list) -> list[str]:
 # k of `features`, (I, 512) float32, in `{train,val}2014_vgg16_fc7_pca.h5`.
 
 _CAPTIONS, _WORDS = "coco2014_captions.h5", "coco2014_vocab.json"
-
-
-@functools.lru_cache(maxsize=2)
-def _features(archive: Archive, name: str, count: int) -> np.ndarray:
-    """Read features, float32 (I, C), row k for the picture whose id is k."""
-    features = _read_h5(archive, name, ["features"])["features"]
-    if features.ndim != 2 or len(features) != count:
-        problem = f"features of shape {features.shape}; expected {count} rows"
-        refuse([archive.label(name)], f"{problem}, one for each line of the urls")
-    return features
 
 
 class Addresses:
@@ -78,56 +67,57 @@ class Addresses:
     fingerprint = image
 
 
-def _read_h5(archive: Archive, name: str, keys: list[str]) -> dict[str, np.ndarray]:
-    """Read some arrays of an HDF5 file. Returns: dict from key to array."""
+@functools.lru_cache(maxsize=2)
+def _features(archive: Archive, name: str, count: int) -> np.ndarray:
+    """Read features, float32 (I, C), row k for the picture whose id is k."""
+    (features,) = _read_h5(archive, name, "features")
+    if features.ndim != 2 or len(features) != count:
+        problem = f"features of shape {features.shape}; expected {count} rows"
+        refuse([archive.label(name)], f"{problem}, one for each line of the urls")
+    return features
+
+
+def _read_h5(archive: Archive, name: str, *keys: str) -> list[np.ndarray]:
+    """Read some arrays of an HDF5 file, whose numbers must all be in it."""
     import h5py
 
-    with archive.open(name) as file:
-        try:
-            with h5py.File(file, "r") as content:
-                return {key: _plain(content, key)[()] for key in keys}
-        except Exception as error:  # on broken files h5py raises several kinds of error
-            problem = f"no whole HDF5 file with {', '.join(keys)} ({error})"
-            raise DataError(f"{archive.label(name)}: {problem}; fetch it again") from error
+    def read(content: Any, key: str) -> np.ndarray:
+        if not isinstance(content.get(key, getlink=True), h5py.HardLink):
+            raise ValueError(f"{key} is a link to elsewhere")
+        data = content[key]
+        if data.external or data.is_virtual:
+            raise ValueError(f"{key} has its numbers in other files")
+        if data.nbytes > 100_000_000 and data.nbytes > 200 * data.id.get_storage_size():
+            raise ValueError(f"{key} would take {data.nbytes:,} bytes, made to fill the memory")
+        return data[()]
 
+    def read_all(file: Any) -> list[np.ndarray]:
+        with h5py.File(file, "r") as content:
+            return [read(content, key) for key in keys]
 
-def _plain(content: Any, key: str) -> Any:
-    """Give a data set whose numbers are all in its file. Raises: ValueError for another."""
-    import h5py
-
-    if not isinstance(content.get(key, getlink=True), h5py.HardLink):
-        raise ValueError(f"{key} is a link to elsewhere")
-    data = content[key]
-    if data.external or data.is_virtual:
-        raise ValueError(f"{key} has its numbers in other files")
-    if data.nbytes > 100_000_000 and data.nbytes > 200 * data.id.get_storage_size():
-        raise ValueError(f"{key} would take {data.nbytes:,} bytes, made to fill the memory")
-    return data
+    return archive.parse(name, read_all, f"HDF5 file with {', '.join(keys)}")
 
 
 def _read_cs231n(archive: Archive, split: str) -> Content:
-    file, words_file = archive.require(_CAPTIONS), archive.require(_WORDS)
-    label = archive.label(file)
-    where = [archive.label(words_file), "idx_to_word"]
-    words = field(archive.read_json(words_file), where[1], list, where[:1])
-    vocabulary = _vocabulary(words, where)
+    file, words = archive.require(_CAPTIONS), archive.require(_WORDS)
+    vocabulary = _vocabulary(archive.read_json(words), "idx_to_word", (archive.label(words),))
     urls_file = archive.require(f"{split}2014_urls.txt")
     urls = [url.strip() for url in archive.read_text(urls_file).strip().split("\n")]
 
-    keys = [f"{split}_captions", f"{split}_image_idxs"]
-    arrays = _read_h5(archive, file, keys)
-    captions = _texts(arrays[keys[0]], vocabulary, [label, keys[0]])
-    pictures = _integers(arrays[keys[1]], 1, len(urls), [label, keys[1]])
-    if len(pictures) != len(captions):
-        refuse([label, keys[1]], f"{len(pictures)} entries for {len(captions)} captions")
+    label, keys = archive.label(file), (f"{split}_captions", f"{split}_image_idxs")
+    captions, pictures = _read_h5(archive, file, *keys)
+    texts = _texts(captions, vocabulary, (label, keys[0]))
+    pictures = _integers(pictures, 1, len(urls), (label, keys[1]))
+    if len(pictures) != len(texts):
+        refuse((label, keys[1]), f"{len(pictures)} entries for {len(texts)} captions")
     records = [Record(k, url, url, []) for k, url in enumerate(urls)]
-    for picture, caption in zip(pictures.tolist(), captions, strict=True):
-        records[picture].captions.append(caption)
+    for picture, text in zip(pictures.tolist(), texts, strict=True):
+        records[picture].captions.append(text)
 
     names = [f"{split}2014_vgg16_fc7{end}.h5" for end in ("_pca", "")]
     name = next(filter(None, map(archive.find, names)), None)
     features = functools.partial(_features, archive, name, len(urls)) if name else None
-    return Content(records, Addresses(archive.label(urls_file)), vocabulary, features)
+    return Content(records, Addresses(archive.label(urls_file)), None, vocabulary, features)
 
 
 # EECS 498. `coco.pt`: `{train,val}_images` (I, 3, 112, 112) uint8, `{train,val}_captions`
@@ -135,21 +125,21 @@ def _read_cs231n(archive: Archive, split: str) -> Content:
 
 
 class Pixels:
-    """Pictures that lie in one tensor, uint8 (I, 3, height, width), called "key/row"."""
+    """Pictures that lie in one array, uint8 (I, 3, height, width), called "key/row"."""
 
-    def __init__(self, tensor: Any) -> None:
-        self._tensor = tensor
+    def __init__(self, array: np.ndarray) -> None:
+        self._array = array
 
     def image(self, name: str) -> Image.Image:
         """Return a picture as a PIL image, RGB."""
-        return Image.fromarray(self._row(name).permute(1, 2, 0).numpy())
+        return Image.fromarray(self._row(name).transpose(1, 2, 0))
 
     def fingerprint(self, name: str) -> str:
-        """Give a short string that is another one as soon as the picture has changed."""
-        return f"{zlib.crc32(self._row(name).numpy().tobytes()):08x}"
+        """Return a short string that changes with the picture."""
+        return f"{zlib.crc32(self._row(name).tobytes()):08x}"
 
-    def _row(self, name: str) -> Any:
-        return self._tensor[int(name.rpartition("/")[2])]  # (3, height, width)
+    def _row(self, name: str) -> np.ndarray:
+        return self._array[int(name.rpartition("/")[2])]  # (3, height, width)
 
 
 def _read_eecs498(archive: Archive, split: str) -> Content:
@@ -157,38 +147,35 @@ def _read_eecs498(archive: Archive, split: str) -> Content:
 
     file = archive.require("coco.pt")
     label = archive.label(file)
-    with archive.open(file) as opened:
+    load = functools.partial(torch.load, map_location="cpu", weights_only=True)
+    content = archive.parse(file, load, "file of tensors that is safe to load")
+    vocabulary = _vocabulary(
+        field(content, "vocab", dict, (label,)), "idx_to_token", (label, "vocab")
+    )
+    arrays = []
+    keys = f"{split}_images", f"{split}_captions"
+    for key in keys:
+        tensor = field(content, key, torch.Tensor, (label,))
         try:
-            content = torch.load(opened, map_location="cpu", weights_only=True)
-        except Exception as error:  # on broken files torch raises nearly any kind of error
-            first = str(error).split("\n")[0]
-            problem = f"no whole file of tensors that is safe to load ({first:.80})"
-            raise DataError(f"{label}: {problem}; fetch it again") from error
-    vocab = field(content, "vocab", dict, [label])
-    words = field(vocab, "idx_to_token", list, [label, "vocab"])
-    vocabulary = _vocabulary(words, [label, "vocab"])
-    keys = [f"{split}_images", f"{split}_captions"]
-    images, captions = (field(content, key, torch.Tensor, [label]) for key in keys)
-    for key, tensor in zip(keys, (images, captions), strict=True):
-        try:
-            tensor.numpy()  # shares the memory
+            arrays.append(tensor.numpy())  # shares the memory
         except (TypeError, RuntimeError) as error:
-            refuse([label, key], f"{error}; expected a plain tensor of integers")
-    if images.ndim != 4 or images.shape[1] != 3 or images.dtype != torch.uint8:
-        found = f"{images.dtype} of shape {tuple(images.shape)}"
-        refuse([label, keys[0]], f"{found}; expected torch.uint8, (I, 3, height, width)")
-    texts = _texts(captions, vocabulary, [label, keys[1]])
+            refuse((label, key), f"{error}; expected a plain tensor of integers")
+    images, captions = arrays
+    if images.ndim != 4 or images.shape[1] != 3 or images.dtype != np.uint8:
+        found = f"{images.dtype} of shape {images.shape}"
+        refuse((label, keys[0]), f"{found}; expected uint8, (I, 3, height, width)")
+    texts = _texts(captions, vocabulary, (label, keys[1]))
     if len(texts) != len(images):
-        refuse([label, keys[1]], f"{len(texts)} captions for {len(images)} images")
+        refuse((label, keys[1]), f"{len(texts)} captions for {len(images)} images")
     names = [f"{keys[0]}/{k}" for k in range(len(texts))]
     records = [Record(k, names[k], names[k], [text]) for k, text in enumerate(texts)]
-    return Content(records, Pixels(images), vocabulary)
+    return Content(records, Pixels(images), None, vocabulary)
 
 
 FORMATS = {
     "cs231n": Format(
-        needs={split: [_CAPTIONS, _WORDS, f"{split}2014_urls.txt"] for split in _SPLITS},
-        read=_read_cs231n,
+        {split: [_CAPTIONS, _WORDS, f"{split}2014_urls.txt"] for split in ("train", "val")},
+        _read_cs231n,
     ),
-    "eecs498": Format(needs={split: ["coco.pt"] for split in _SPLITS}, read=_read_eecs498),
+    "eecs498": Format({split: ["coco.pt"] for split in ("train", "val")}, _read_eecs498),
 }

@@ -1,22 +1,25 @@
-"""Captions in a table, one to a line, as Kaggle has Flickr8k and Flickr30k, and people theirs.
+"""Captions in texts: Flickr8k and Flickr30k, as published and from Kaggle, and people's own.
 
-The first line names the columns; one has the picture, one the caption, one may have the split.
-Flickr30k (Young et al. 2014) comes as such a table and as the authors' token file. Pictures with
-a .txt file of captions beside each need no table.
+A table's first line names the columns; one has the picture, one the caption, one may have the
+split. Flickr8k (Hodosh, Young and Hockenmaier 2013) and Flickr30k (Young et al. 2014) come as
+tables on Kaggle, and from their authors as token files. A .txt of captions beside each picture
+needs no table.
 """
 
 import csv
 import functools
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 
 from helpers.formats.archive import Archive
-from helpers.formats.records import Content, Format, Record, lines, refuse
+from helpers.formats.records import SPLITS, Content, Format, Record, lines, refuse
 
-SPLITS = ("train", "val", "test")
-FOLDERS = ("flickr30k-images", "flickr30k_images")
+FLICKR8K = ("flicker8k_dataset", "flickr8k_dataset")  # the misspelt one is the authors'
+FLICKR30K = ("flickr30k-images", "flickr30k_images")
+_FOLDERS = (*FLICKR8K, *FLICKR30K, "images")
+_LISTS = {s: f"Flickr_8k.{s.replace('val', 'dev')}Images.txt" for s in SPLITS}
 _PICTURE = ("image", "image_name", "image_path", "file_name", "filename", "file", "path", "img")
 _CAPTION = ("caption", "comment", "text", "description", "sentence", "captions")
 _CALLED = {"dev": "val", "valid": "val", "validation": "val", "eval": "val", "training": "train"}
@@ -37,35 +40,6 @@ def split_by_name(images: Iterable[str]) -> dict[str, list[str]]:
     where = dict.fromkeys(order, "train") | dict.fromkeys(order[:val], "val")
     where |= dict.fromkeys(order[val : val + test], "test")
     return {split: [name for name in images if where[name] == split] for split in SPLITS}
-
-
-def token_file(archive: Archive, name: str) -> dict[str, list[str]]:
-    """Read lines of name.jpg#number, a tab and a caption. Returns: dict from image to captions."""
-    captions: dict[str, list[str]] = {}
-    for number, line in lines(archive, name):
-        key, tab, caption = line.partition("\t")
-        image, number_sign, _ = key.rpartition("#")
-        if not (tab and number_sign):
-            where = (archive.label(name), "line", number)
-            refuse(where, "expected name.jpg#number, a tab and a caption")
-        captions.setdefault(image, []).append(caption)
-    return captions
-
-
-def content(
-    archive: Archive, captions: dict, images: Iterable[str], *folders: str, beside: str = ""
-) -> Content:
-    """Make the content of a split, of a dict from image to captions.
-
-    folders: where pictures may lie; beside: path of the table, beside which they may lie too
-    """
-    above, folders = beside.rpartition("/")[0], (*folders, *FOLDERS, "images")
-    records = []
-    for image in images:
-        path = archive.locate(f"{above}/{image}") if above else None
-        path = path or archive.locate(image, folders)
-        records.append(Record(image, image, path, captions.get(image, [])))
-    return Content(records)
 
 
 def read_table(archive: Archive, name: str) -> tuple[dict, dict]:
@@ -101,7 +75,7 @@ def read_table(archive: Archive, name: str) -> tuple[dict, dict]:
 def _rows(
     archive: Archive, numbered: list, delimiter: str, columns: list[str], label: str
 ) -> Iterator[tuple[int, list[str]]]:
-    """Go through a table's rows; give each one's line, and its fields in the order of columns.
+    """Yield the line of each row of a table, and its fields in the order of columns.
 
     A quote that opens a caption and is not closed stands for itself, unless the lines below
     belong to the caption: they do where they do not begin with a picture's name.
@@ -164,72 +138,96 @@ def _split_of(name: str) -> str:
     return next((part for part in reversed(named) if part in SPLITS), "")
 
 
+def _content(archive: Archive, captions: dict, images: Iterable[str], above: str = "") -> Content:
+    """Make the content of a split; `above`: the folder of its table, where pictures may lie."""
+    records = []
+    for image in images:
+        path = archive.locate(f"{above}/{image}") if above else None
+        path = path or archive.locate(image, _FOLDERS)
+        records.append(Record(image, image, path, captions.get(image, [])))
+    return Content(records, archive)
+
+
 def _read_table(archive: Archive, split: str, name: str) -> Content:
+    """Read a table of all pictures, or one for each split in the folder of its pictures."""
     tables = {_split_of(each): each for each in archive.called(name)}
-    if "" in tables:
-        table = archive.require(name)
-        captions, splits = read_table(archive, table)
-        images = (splits or split_by_name(captions)).get(split, [])
-    elif split in tables:  # a table for each split, in the folder of its pictures
-        table = tables[split]
-        captions, _ = read_table(archive, table)
+    if "" not in tables and split not in tables:
+        return Content([], archive)
+    table = archive.require(name) if "" in tables else tables[split]
+    captions, splits = read_table(archive, table)
+    if "" not in tables:
         images = list(captions)
+    elif name == "captions.txt" and any(each in archive for each in _LISTS.values()):
+        images = _listed(archive, split)
     else:
-        return Content([])
-    return content(archive, captions, images, beside=table)
+        images = (splits or split_by_name(captions)).get(split, [])
+    return _content(archive, captions, images, table.rpartition("/")[0])
 
 
 def _read_tokens(archive: Archive, split: str, name: str) -> Content:
-    captions = token_file(archive, archive.require(name))
-    return content(archive, captions, split_by_name(captions)[split])
+    """Read lines of name.jpg#number, a tab and a caption."""
+    captions: dict[str, list[str]] = {}
+    file = archive.require(name)
+    for number, line in lines(archive, file):
+        key, tab, caption = line.partition("\t")
+        image, number_sign, _ = key.rpartition("#")
+        if not (tab and number_sign):
+            where = (archive.label(file), "line", number)
+            refuse(where, "expected name.jpg#number, a tab and a caption")
+        captions.setdefault(image, []).append(caption)
+    flickr8k = name == "Flickr8k.token.txt"
+    images = _listed(archive, split) if flickr8k else split_by_name(captions)[split]
+    return _content(archive, captions, images)
+
+
+def _listed(archive: Archive, split: str) -> list[str]:
+    """List the images of a split of Flickr8k in the authors' order."""
+    name = archive.find(_LISTS[split])
+    if name is None:
+        refuse([archive.path], f"{_LISTS[split]} is missing; put it beside the others")
+    return list(dict.fromkeys(line.strip() for _, line in lines(archive, name)))
 
 
 def _described(archive: Archive) -> dict[str, str]:
     """Map each picture that has a .txt of its name beside it to that."""
-    texts = {each for each in archive.files() if each.lower().endswith(".txt")}
-    pairs = {
-        each: str(PurePosixPath(each).with_suffix(".txt"))
-        for each in archive.files() if each.lower().endswith(_SUFFIXES)
-    }  # fmt: skip
-    return {picture: text for picture, text in pairs.items() if text in texts}
+    files = set(archive.files())
+    pictures = [each for each in archive.files() if each.lower().endswith(_SUFFIXES)]
+    texts = {each: each.rpartition(".")[0] + ".txt" for each in pictures}
+    return {picture: text for picture, text in texts.items() if text in files}
 
 
 def _read_texts(archive: Archive, split: str) -> Content:
     pairs = _described(archive)
-    named = {picture: _split_of(picture) for picture in pairs}
-    if "" in named.values():
-        images = split_by_name(pairs)[split]
-    else:
-        images = [picture for picture, its in named.items() if its == split]
-    return Content(
-        [
-            Record(image, image, image, [line for _, line in lines(archive, pairs[image])])
-            for image in images
-        ]
-    )
+    splits = {picture: _split_of(picture) for picture in pairs}
+    if "" in splits.values():
+        splits = {picture: s for s, several in split_by_name(pairs).items() for picture in several}
+    records = [
+        Record(image, image, image, [line for _, line in lines(archive, text)])
+        for image, text in pairs.items()
+        if splits[image] == split
+    ]
+    return Content(records, archive)
 
 
-def _table(name: str) -> Format:
-    return Format(
-        needs={split: [name] for split in SPLITS},
-        read=functools.partial(_read_table, name=name),
-        folders=FOLDERS if name == "results.csv" else (),
-    )
+def _one(name: str, read: Callable = _read_table, folders: tuple[str, ...] = ()) -> Format:
+    """Make the format of one file that holds all splits."""
+    return Format({split: [name] for split in SPLITS}, functools.partial(read, name=name), folders)
 
 
-_TOKENS = "results_20130124.token"
 FORMATS = {
-    "flickr30k": _table("results.csv"),
-    "flickr30k-token": Format(
-        needs={split: [_TOKENS] for split in SPLITS},
-        read=functools.partial(_read_tokens, name=_TOKENS),
-        folders=FOLDERS,
+    "flickr8k": Format(
+        {split: ["Flickr8k.token.txt", file] for split, file in _LISTS.items()},
+        functools.partial(_read_tokens, name="Flickr8k.token.txt"),
+        FLICKR8K,
     ),
-    "captions-csv": _table("captions.csv"),
-    "metadata-csv": _table("metadata.csv"),
+    "flickr8k-kaggle": _one("captions.txt", folders=("images",)),
+    "flickr30k": _one("results.csv", folders=FLICKR30K),
+    "flickr30k-token": _one("results_20130124.token", _read_tokens, FLICKR30K),
+    "captions-csv": _one("captions.csv"),
+    "metadata-csv": _one("metadata.csv"),
     "texts": Format(
-        needs={split: ["a .txt beside each picture"] for split in SPLITS},
-        read=_read_texts,
+        {split: ["a .txt beside each picture"] for split in SPLITS},
+        _read_texts,
         there=lambda archive: bool(_described(archive)),
     ),
 }
