@@ -4,7 +4,6 @@ import hashlib
 import math
 import mmap
 import os
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ from helpers.files import DataError, only_writer, read_json, write_json
 from helpers.images import pictures
 
 SAVE_SECONDS = 10  # how often what is encoded is noted as surely on disk
+HEADER = 128  # bytes before the rows of a .npy file, however many these are
 
 
 class BrokenPictures(DataError):
@@ -39,12 +39,8 @@ def encode_features(data, encoder, folder, batch_size=16, progress=True):
     that a change in any of them gives another file. Encoding that was cut off goes on where it
     stopped. Of several processes one encodes, and the others wait for it.
 
-    Inputs:
-        data: CaptionedImages, I pictures
-        encoder: ImageEncoder
-        folder: where the features are kept, made where missing
-        batch_size: pictures per batch
-        progress: show a progress bar
+    Inputs: data: CaptionedImages, I pictures; encoder: ImageEncoder; folder: where the features are
+        kept, made where missing; batch_size: in pictures; progress: show a progress bar
     Returns: memory-mapped float16 array in the order of `data.ids`, (I, P, C), or (I, C) for an
         encoder that pools
     Raises: BrokenPictures when pictures cannot be read, once all others are encoded; the features
@@ -61,16 +57,14 @@ def encode_features(data, encoder, folder, batch_size=16, progress=True):
 
     whole, _ = good({})
     partial, note = whole.with_suffix(".part"), whole.with_suffix(".json")
-    features = _open_whole(whole, count)
-    if features is not None and _has_gaps(features):
-        print(f"{whole}: has gaps; encoding again", file=sys.stderr)
-        whole.unlink()
-    elif features is not None:
+    if (features := _open_whole(whole, count)) is not None:
         return features
     with only_writer(partial, wait=True) as file:
         if _open_whole(whole, count) is None:  # else another process was the first
-            problems = _known_problems(data, note)
-            if not problems or _open_whole(*good(problems)) is None:
+            done, problems, _ = _read_note(note)
+            broken = all(isinstance(_image(data, i), DataError) for i in problems)
+            known = problems and done == count and broken  # an earlier call found the same
+            if not known or _open_whole(*good(problems)) is None:
                 try:
                     problems = _encode(data, encoder, file, note, batch_size, progress)
                 except OSError as error:
@@ -136,13 +130,13 @@ def read_rows(features, rows):
 def ahead(load, items):
     """Yield load(item) for each item; a thread loads the next while one is used."""
     with ThreadPoolExecutor(max_workers=1) as reader:
-        upcoming = []
+        loading = None
         for item in items:
-            upcoming.append(reader.submit(load, item))
-            if len(upcoming) == 2:
-                yield upcoming.pop(0).result()
-        for last in upcoming:
-            yield last.result()
+            loaded, loading = loading, reader.submit(load, item)
+            if loaded:
+                yield loaded.result()
+        if loading:
+            yield loading.result()
 
 
 def _open_whole(path, count):
@@ -154,31 +148,14 @@ def _open_whole(path, count):
     return features if len(features) == count and features.dtype == np.float16 else None
 
 
-def _has_gaps(features):
-    """Tell whether all features of some picture are zero: nobody wrote them."""
-    size = features.nbytes // len(features)
-    with open(features.filename, "rb") as file:  # past the map, see `read_rows`
-        for i in range(len(features)):
-            start = os.pread(file.fileno(), min(512, size), features.offset + i * size)
-            if not any(start) and not features[i].any():
-                return True
-    return False
-
-
 def _read_note(note):
-    """Read how many pictures are surely on disk, and which could not be read: (0, {}) at first."""
+    """Read how many pictures are surely on disk, which were broken, and a row's shape."""
     try:
         content = read_json(note)
-        return int(content["done"]), {int(k): v for k, v in content.get("broken", {}).items()}
+        broken = {int(row): problem for row, problem in content["broken"].items()}
+        return int(content["done"]), broken, tuple(map(int, content["shape"]))
     except (DataError, KeyError, TypeError, ValueError, AttributeError):
-        return 0, {}
-
-
-def _known_problems(data, note):
-    """Return what an earlier call found broken, if all of that is so still, else {}."""
-    done, problems = _read_note(note)
-    same = done == len(data) and all(isinstance(_image(data, i), DataError) for i in problems)
-    return problems if same else {}
+        return 0, {}, ()
 
 
 def _image(data, i):
@@ -194,63 +171,43 @@ def _encode(data, encoder, file, note, batch_size, progress):
 
     Returns: dict from the pictures that have no row, since they cannot be read, to why
     """
-    (done, problems), saved_at, count = _read_note(note), time.monotonic(), len(data)
-    shape = _row_shape(file, done - len(problems))
-    if shape is None:
-        done, problems = 0, {}
+    count, saved_at = len(data), time.monotonic()
+    done, problems, shape = _read_note(note)
+    end = HEADER + (done - len(problems)) * 2 * math.prod(shape)
+    if not shape or os.fstat(file.fileno()).st_size < end:
+        done, problems, shape, end = 0, {}, (), HEADER
+    file.seek(end)
 
     def load(start):
         return [_image(data, i) for i in range(start, min(start + batch_size, count))]
+
+    def save():
+        file.flush()
+        os.fsync(file.fileno())
+        write_json(note, {"done": done, "broken": problems, "shape": shape})
 
     text = f"encode {data.split}"
     # written as a file, not through a map: there, a full disk would end the process
     with tqdm(total=count, initial=done, desc=text, unit="image", disable=not progress) as bar:
         for loaded in ahead(load, range(done, count, batch_size)):
             images = [image for image in loaded if not isinstance(image, DataError)]
-            if not images and shape is None:
+            if not images and not shape:
                 raise loaded[0]  # such as CS231n's, which has no pictures at all
             broken = enumerate(loaded, start=done)
             problems |= {i: str(each) for i, each in broken if isinstance(each, DataError)}
             if images:
                 rows = encode_images(encoder, images, batch_size).cpu().numpy()
-                if shape is None:
-                    shape = rows.shape[1:]
-                    _write_header(file, count, shape)
+                shape = rows.shape[1:]
                 file.write(rows.astype(np.float16).tobytes())
             done += len(loaded)
             bar.update(len(loaded))
-            if time.monotonic() - saved_at > SAVE_SECONDS or done == count:
-                _flush(file)
-                write_json(note, {"done": done, "broken": problems})
+            if time.monotonic() - saved_at > SAVE_SECONDS:
+                save()
                 saved_at = time.monotonic()
     file.truncate()
-    _write_header(file, count - len(problems), shape)
-    _flush(file)
-    return problems
-
-
-def _flush(file):
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _row_shape(file, rows):
-    """Go to the end of some rows of a .npy file. Returns: a row's shape; None if they are not."""
-    try:
-        np.lib.format.read_magic(file)
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-        end = file.tell() + rows * math.prod(shape[1:]) * dtype.itemsize
-    except ValueError:
-        rows, shape, dtype, end = 0, (), None, 0
-    if rows < 1 or dtype != np.float16 or os.fstat(file.fileno()).st_size < end:
-        file.seek(0)
-        return None
-    file.seek(end)
-    return shape[1:]
-
-
-def _write_header(file, count, shape):
-    """Write the head of a .npy file; it is as long for any number of rows."""
     file.seek(0)
-    header = {"descr": "<f2", "fortran_order": False, "shape": (count, *shape)}
+    header = {"descr": "<f2", "fortran_order": False, "shape": (count - len(problems), *shape)}
     np.lib.format.write_array_header_1_0(file, header)
+    assert file.tell() == HEADER
+    save()
+    return problems

@@ -1,6 +1,7 @@
 """Pictures as people have them, opened as upright 8-bit RGB."""
 
 import contextlib
+import functools
 import importlib
 import os
 import warnings
@@ -12,8 +13,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from helpers.files import DataError
 
-# Vector formats: to draw them, Pillow would start a PostScript interpreter or Windows itself.
-_VECTOR_FORMATS = ("EPS", "WMF")
 _WANTED = "a path, a PIL image, an array or a tensor"
 # The value that means white in each mode of more than 8 bits. Pillow calls 16-bit greys "I;16",
 # or plain "I" where they come from some formats.
@@ -38,12 +37,12 @@ def open_image(file: str | os.PathLike | IO[bytes], name: str | None = None) -> 
         if hasattr(file, "read"):
             return _decode(file, name or str(getattr(file, "name", "image")))
         raise TypeError(f"file: expected a path or a binary file, got {type(file).__name__}")
-    path = os.path.expanduser(file)
-    name = name or str(file)
+    path, name = os.path.expanduser(file), name or str(file)
+    if os.path.isdir(path):
+        raise ImageError(f"{name}: is a folder; give the path of a picture")
     if not os.path.isfile(path):  # a pipe would wait for ever
         there = "is not a regular file" if os.path.exists(path) else "no such file"
-        folder = "is a folder; give the path of a picture"
-        raise ImageError(f"{name}: {folder if os.path.isdir(path) else there}")
+        raise ImageError(f"{name}: {there}")
     try:
         with open(path, "rb") as opened:
             return _decode(opened, name)
@@ -52,53 +51,41 @@ def open_image(file: str | os.PathLike | IO[bytes], name: str | None = None) -> 
 
 
 def _decode(file: IO[bytes], name: str) -> Image.Image:
-    """Decode a binary file to RGB, and turn what Pillow raises into an ImageError."""
+    """Decode the first frame of a picture to RGB, and turn what Pillow raises into an ImageError.
+
+    Pillow's warnings are kept back: of details that a camera noted wrongly, and of more than 89
+    megapixels, which telephones have nowadays. From 179 megapixels on it refuses, and so do we.
+    """
+    _register_heic()
     try:
-        image = _load(file)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(file) as image:
+                if image.format in ("EPS", "WMF"):  # Pillow would start a PostScript interpreter
+                    raise ImageError(f"{name}: a drawing ({image.format}); save it as PNG or JPEG")
+                image.load()
+    except ImageError:
+        raise
     except UnidentifiedImageError as error:
         if file.seekable() and file.seek(0, os.SEEK_END) == 0:
             raise ImageError(f"{name}: is empty") from error
-        remedy = "save it as JPEG, PNG or WebP"
-        if _is_heic(file):
-            remedy = f"a HEIC picture: pip install pillow-heif, or {remedy}"
+        remedy = "save it as JPEG, PNG or WebP, or for HEIC: pip install pillow-heif"
         raise ImageError(f"{name}: not an image in a format that can be read; {remedy}") from error
     except Image.DecompressionBombError as error:
         raise ImageError(f"{name}: too many pixels for a photograph; scale it down") from error
     except Exception as error:  # on broken data Pillow's decoders raise nearly any kind of error
         raise ImageError(f"{name}: damaged or cut off, cannot be decoded ({error})") from error
-    if image.format in _VECTOR_FORMATS:
-        raise ImageError(f"{name}: a drawing ({image.format}); save it as PNG or JPEG")
     try:
         return to_rgb(image)
     except ValueError as error:
         raise ImageError(f"{name}: {error}") from error
 
 
-def _load(file: IO[bytes]) -> Image.Image:
-    """Decode the first frame of a picture; leave vector drawings undrawn.
-
-    Pillow's warnings are kept back: of details that a camera noted wrongly, and of more than 89
-    megapixels, which telephones have nowadays. From 179 megapixels on it refuses, and so do we.
-    """
-    if _is_heic(file):
-        with contextlib.suppress(ImportError):
-            importlib.import_module("pillow_heif").register_heif_opener()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with Image.open(file) as image:
-            if image.format not in _VECTOR_FORMATS:
-                image.load()
-    return image
-
-
-def _is_heic(file: IO[bytes]) -> bool:
-    """Tell whether a file begins as telephones' HEIC pictures do."""
-    if not file.seekable():
-        return False
-    file.seek(0)
-    head = file.read(12)
-    file.seek(0)
-    return head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"heim", b"mif1", b"msf1")
+@functools.cache
+def _register_heic() -> None:
+    """Let Pillow read HEIC, as telephones write it, where the plug-in for that is installed."""
+    with contextlib.suppress(ImportError):
+        importlib.import_module("pillow_heif").register_heif_opener()
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -107,7 +94,9 @@ def to_rgb(image: Image.Image) -> Image.Image:
     Raises: ValueError when the pixel values have no known scale (32 bits outside [0, 65535],
         floating point outside [0, 1])
     """
-    image = _upright(image)
+    with contextlib.suppress(Exception), warnings.catch_warnings():  # of broken EXIF
+        warnings.simplefilter("ignore")
+        image = ImageOps.exif_transpose(image)
     if image.mode in _WHITE:
         white = _WHITE[image.mode]
         problem = f"pixel values {{}} where 0 to {white} were expected"
@@ -115,8 +104,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
         image = _to_8_bits(np.asarray(image), white, problem)
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        image = Image.alpha_composite(white, image)
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
 
 
@@ -124,11 +112,10 @@ def pictures(images: Any) -> Iterator[Image.Image]:
     """Open pictures as programs have them, one after the other, as upright 8-bit RGB.
 
     Inputs:
-        images: one picture, or several in a list, tuple or iterator. A picture is a path, a PIL
-            image of any mode, or an array or tensor: (height, width), (height, width, channels) or
-            (channels, height, width) with 1 channel for grey, 3 for RGB or 4 with transparency;
-            uint8 or uint16 over their range, other integers in [0, 255], or floats in [0, 1]. An
-            array (N, ...) is N pictures.
+        images: one picture, or several in a list, tuple, iterator or array (N, ...). A picture is
+            a path, a PIL image of any mode, or an array or tensor: (height, width), (height, width,
+            channels) or (channels, height, width) with 1 channel for grey, 3 for RGB or 4 with
+            transparency; uint8 or uint16, other integers in [0, 255], or floats in [0, 1]
     Returns: iterator of PIL images, mode "RGB"
     Raises: TypeError or ValueError that names the picture and what is wanted; ImageError for a
         file that cannot be used
@@ -159,7 +146,6 @@ def _picture(image: Any, name: str) -> Image.Image:
 
 
 def _from_array(values: np.ndarray) -> Image.Image:
-    """Make a PIL image of an array, see `pictures`."""
     channels = (1, 3, 4)
     if values.ndim == 3 and values.shape[2] not in channels and values.shape[0] in channels:
         values = values.transpose(1, 2, 0)
@@ -170,19 +156,9 @@ def _from_array(values: np.ndarray) -> Image.Image:
         raise ValueError(f"expected shape {wanted} with 1, 3 or 4 channels, not {values.shape}")
     if values.dtype.kind not in "fbiu":
         raise ValueError(f"expected numbers, not an array of {values.dtype}")
-    white = 1.0
-    if values.dtype.kind not in "fb":
-        white = 65535.0 if values.dtype == np.uint16 else 255.0
+    white = 1.0 if values.dtype.kind in "fb" else 65535.0 if values.dtype == np.uint16 else 255.0
     wanted = "expected integers in [0, 255] or floats in [0, 1]"
     return _to_8_bits(values, white, f"{wanted}, not {values.dtype} {{}}")
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Turn the picture as its EXIF orientation says; one with broken EXIF stays as it is."""
-    with contextlib.suppress(Exception), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ImageOps.exif_transpose(image)
-    return image
 
 
 def _to_8_bits(values: np.ndarray, white: float, problem: str) -> Image.Image:

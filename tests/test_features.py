@@ -136,14 +136,6 @@ def test_a_full_disk_is_named(tmp_path, monkeypatch):
         encode(Pictures(10), tmp_path)
 
 
-def test_a_cache_with_gaps_is_made_again(tmp_path, capsys):
-    first = Path(encode(Pictures(10), tmp_path).filename)
-    expected = first.read_bytes()
-    first.write_bytes(expected[:-18] + bytes(12) + expected[-6:])  # of ten rows the last but one
-    assert encode(Pictures(10), tmp_path).any(-1).all() and first.read_bytes() == expected
-    assert f"{first}: has gaps" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize("note", [b"", b"[]", b'{"done": 9}', b'{"done": "x"}'])
 def test_an_unfinished_file_that_its_note_does_not_fit_is_made_again(tmp_path, note):
     whole = Path(encode(Pictures(10), tmp_path).filename)

@@ -19,12 +19,10 @@ class DataError(ValueError):
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
-    """Give a temporary path to write to, which becomes `path` only once it is complete.
+    """Yield a temporary path to write to, which becomes `path` only once it is complete.
 
-    The temporary file lies in the same folder (so that the final rename cannot cross a disk),
-    and keeps the suffix of `path` (so that writers which look at it choose the right format).
-    Whatever goes wrong in the block, `path` keeps what it held before. Its folder is made where
-    there is none, and a symbolic link is followed.
+    It lies in the same folder, which is made where there is none, and has the same suffix.
+    Whatever goes wrong in the block, `path` keeps what it held. A symbolic link is followed.
 
     Raises: OSError when the disk is full or the folder cannot be written; DataError where a folder
         or a device is in the way
@@ -52,7 +50,7 @@ def only_writer(path: str | os.PathLike, wait: bool = False) -> Iterator[IO[byte
     """Open a file that one process at a time writes to; the system lets go of it with the process.
 
     Inputs: path: made where it is missing; wait: for another process to end, rather than to refuse
-    Returns: a context manager that gives the file, open for reading and writing at its start
+    Returns: a context manager of the file, open for reading and writing at its start
     Raises: DataError naming the file that another process writes to
     """
     while True:
@@ -113,24 +111,15 @@ def write_json(path: str | os.PathLike, content: Any) -> None:
 def parse_json(content: bytes, name: str | os.PathLike) -> Any:
     """Parse the bytes of a JSON file, UTF-8 with or without a byte order mark.
 
-    Raises: DataError naming the file `name`, with the line where the syntax breaks
+    Raises: DataError naming the file `name`, and where its syntax breaks
     """
     try:
         parsed = json.loads(content.decode("utf-8-sig"))
         if re.search(rb"\\u[dD][89a-fA-F]", content):  # halves of characters: each with its other?
             json.dumps(parsed, ensure_ascii=False).encode()
         return parsed
-    except UnicodeEncodeError as error:
-        raise DataError(f"{name}: holds half of a character (\\ud...); write it again") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{name}: not UTF-8 text (byte {error.start}); fetch it again") from error
-    except json.JSONDecodeError as error:
-        remedy = "the file may be cut off; fetch it again"
-        raise DataError(f"{name}: not JSON ({error.msg}, line {error.lineno}); {remedy}") from error
-    except RecursionError as error:
-        raise DataError(f"{name}: JSON nested too deeply to be a data file") from error
-    except ValueError as error:
-        raise DataError(f"{name}: holds a number of thousands of digits; fetch it again") from error
+    except (ValueError, RecursionError) as error:  # what Unicode raises is a ValueError too
+        raise DataError(f"{name}: not JSON in UTF-8 ({error}); fetch it again") from error
 
 
 def read_json(path: str | os.PathLike) -> Any:

@@ -18,8 +18,8 @@ _INITIALISING = {torch.Tensor.uniform_, torch.Tensor.normal_, torch.Tensor.div_}
 def read_tensors(path, remedy="fetch it again"):
     """Read named tensors from a .safetensors file, or from a file of torch.save of any age.
 
-    A training checkpoint that holds its weights under "state_dict" is read too, and so are weights
-    that DataParallel named "module....".
+    Weights that a checkpoint holds under "state_dict", or that DataParallel named "module....",
+    are read too.
 
     Inputs: remedy: what to do about a file that cannot be used, for the error
     Returns: dict from names to tensors of any shape, on the CPU
@@ -33,9 +33,8 @@ def read_tensors(path, remedy="fetch it again"):
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}); {remedy}") from error
     except Exception as error:  # a broken file makes both libraries raise nearly any kind of error
-        raise DataError(
-            f"{path}: refused, it is damaged, cut off or holds more than tensors; {remedy}"
-        ) from error
+        problem = "refused, it is damaged, cut off or holds more than tensors"
+        raise DataError(f"{path}: {problem}; {remedy}") from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     tensors = isinstance(state, dict) and all(isinstance(t, torch.Tensor) for t in state.values())
@@ -54,20 +53,17 @@ def write_tensors(path, tensors):
 def fill(module, tensors, path, remedy="the files are of different models"):
     """Put tensors into a module, instead of its own; floating point becomes float32.
 
-    Inputs:
-        module: nn.Module, which may be on the "meta" device
-        tensors: dict from names to tensors; each name and shape must fit
-        path, remedy: of the file that they come from, and what to do if it does not fit
+    Inputs: module: nn.Module, maybe on the "meta" device; tensors: dict from names to tensors, each
+        of which must fit by name and shape; path, remedy: their file, what to do if one does not
     Returns: the module, on the CPU. Raises: DataError naming the file that holds another network
     """
     state = {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
     try:
         module.load_state_dict(state, assign=True)
     except (RuntimeError, AttributeError) as error:
-        first = " ".join(str(error).split())[:200]
-        raise DataError(
-            f"{path}: holds the weights of another network ({first} ...); {remedy}"
-        ) from error
+        first = f"{' '.join(str(error).split()):.200} ..."
+        problem = f"holds the weights of another network ({first}); {remedy}"
+        raise DataError(f"{path}: {problem}") from error
     return module
 
 
