@@ -19,9 +19,6 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog.split()[-1]}: {message}\n")
 
 
-HEAVY = ("train", "finetune", "evaluate")  # commands that encode many pictures
-
-
 def main(arguments=None):
     """Run a command. Returns: the exit code: 0, or 2 after a message for a user's mistake."""
     options = _parser().parse_args(arguments)
@@ -30,10 +27,6 @@ def main(arguments=None):
             if name in RANGES:
                 check_range(name, value, f"--{name.replace('_', '-')}")
         _check_device(getattr(options, "device", "cpu"))
-        if options.name in HEAVY:
-            from helpers.layers import prepare_process
-
-            prepare_process()
         code = options.command(options)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has enough, such as `head`

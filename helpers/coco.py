@@ -36,7 +36,7 @@ class CaptionedImages:
     ) -> None:  # fmt: skip
         """Keep the records that have both a file and captions, and note the others.
 
-        Inputs: name, split: as the attributes; the others: as of `formats.Content`
+        Inputs: as the attributes, and as of `formats.Content`; features: reads them, (I, C)
         """
         self.name, self.split, self.vocabulary = name, split, vocabulary
         self.ids, self.files, self.captions = [], [], []

@@ -62,7 +62,7 @@ def encode_features(data, encoder, folder, batch_size=16, progress=True):
     with only_writer(partial, wait=True) as file:
         if _open_whole(whole, count) is None:  # else another process was the first
             done, problems, _ = _read_note(note)
-            broken = all(isinstance(_image(data, i), DataError) for i in problems)
+            broken = all(isinstance(open_picture(data, i), DataError) for i in problems)
             known = problems and done == count and broken  # an earlier call found the same
             if not known or _open_whole(*good(problems)) is None:
                 try:
@@ -158,8 +158,8 @@ def _read_note(note):
         return 0, {}, ()
 
 
-def _image(data, i):
-    """Open a picture. Returns: PIL image; or what is wrong with it, a DataError."""
+def open_picture(data, i):
+    """Open picture i of a data set. Returns: PIL image; or what is wrong with it, a DataError."""
     try:
         return data.image(i)
     except DataError as problem:
@@ -179,7 +179,7 @@ def _encode(data, encoder, file, note, batch_size, progress):
     file.seek(end)
 
     def load(start):
-        return [_image(data, i) for i in range(start, min(start + batch_size, count))]
+        return [open_picture(data, i) for i in range(start, min(start + batch_size, count))]
 
     def save():
         file.flush()

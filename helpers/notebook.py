@@ -6,6 +6,7 @@ import inspect
 import io
 import re
 import textwrap
+from typing import Any
 
 import ipywidgets as widgets
 from IPython.display import HTML, display
@@ -57,26 +58,22 @@ def _source(function, folded):
 
 def _code(function):
     """Return the source of a function or class without decorators and docstrings."""
-    source = textwrap.dedent(inspect.getsource(function))
-    lines: list[str | None] = [*source.splitlines()]
+    source, hidden = textwrap.dedent(inspect.getsource(function)), set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            for decorator in node.decorator_list:
-                span = slice(decorator.lineno - 1, decorator.end_lineno)
-                lines[span] = [None] * len(lines[span])
-            if ast.get_docstring(node) is not None:
-                span = slice(node.body[0].lineno - 1, node.body[0].end_lineno)
-                lines[span] = [None] * len(lines[span])
-    return "\n".join(line for line in lines if line is not None)
+            docstring = node.body[: ast.get_docstring(node) is not None]
+            parts: list[Any] = [*node.decorator_list, *docstring]
+            for part in parts:
+                hidden.update(range(part.lineno, part.end_lineno + 1))
+    lines = enumerate(source.splitlines(), start=1)
+    return "\n".join(line for number, line in lines if number not in hidden)
 
 
 def slider(draw, **ranges):
     """Show a figure below sliders, one for each argument of the function that draws it.
 
-    Inputs:
-        draw: function that shows figures with `plots.show`, called with one number for each name
-            in ranges
-        ranges: name of an argument -> (lowest, highest, step, first value)
+    Inputs: draw: function of one number for each name, shows figures with `plots.show`; ranges:
+        name of an argument -> (lowest, highest, step, first value)
     Raises: what draw raises for the first values; what it raises later stands in the figure's place
     """
     shown = widgets.HTML()  # with an Output widget, nbclient can wait for ever
@@ -105,11 +102,10 @@ def slider(draw, **ranges):
 
 
 def upload_button(describe):
-    """Make a button that uploads photographs and shows what a function makes of each.
+    """Make a button that uploads photographs, in JupyterLab or Colab.
 
-    Works in JupyterLab and in Colab. A file that is no picture is answered with the reason.
-
-    Inputs: describe: function of a PIL image, RGB, that shows or returns what it makes of it
+    Inputs: describe: function of a PIL image, RGB, that shows or returns what it makes of it; for
+        a file that is no picture the reason is shown
     """
     button = widgets.FileUpload(accept="image/*", multiple=True, description="Photograph")
     shown = widgets.Output()
@@ -130,6 +126,5 @@ def upload_button(describe):
 
 def _uploaded(value):
     """Return (name, content) of each file. ipywidgets 7, which Colab has, gives a dict by name."""
-    if isinstance(value, dict):
-        return [(name, file["content"]) for name, file in value.items()]
-    return [(file["name"], file["content"]) for file in value]
+    files = value.items() if isinstance(value, dict) else ((file["name"], file) for file in value)
+    return [(name, file["content"]) for name, file in files]

@@ -34,15 +34,13 @@ CREDITS = {
 
 def photograph_path(name: str) -> Path:
     """Return where a photograph lies. Raises: ValueError for what is no key of `CREDITS`."""
-    folders = [DATA / "photographs"]
-    for package, inside in (("skimage", "data"), ("matplotlib", "mpl-data/sample_data")):
-        found = find_spec(package)
-        if found and found.origin:
-            folders.append(Path(found.origin).parent / inside)
-    paths = [folder / name for folder in folders if (folder / name).exists()]
-    if not paths:
-        raise ValueError(f"name must be one of {', '.join(CREDITS)}, not {name!r}")
-    return paths[0]
+    packages = (("skimage", "data"), ("matplotlib", "mpl-data/sample_data"))
+    found = [(find_spec(package), inside) for package, inside in packages]
+    folders = [Path(spec.origin).parent / inside for spec, inside in found if spec and spec.origin]
+    for folder in (DATA / "photographs", *folders):
+        if (folder / name).exists():
+            return folder / name
+    raise ValueError(f"name must be one of {', '.join(CREDITS)}, not {name!r}")
 
 
 def load_photographs(*names: str) -> dict[str, Image.Image]:

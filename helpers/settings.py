@@ -31,18 +31,19 @@ RANGES = {
 
 
 def check_range(name, value, called=None):
-    """Check a number against `RANGES`; None is no number and passes.
+    """Check a number against `RANGES`; None passes; called: what to call it, else its name.
 
-    Inputs: name: a key of RANGES; value: int or float; called: what to call it, else its name
     Raises: TypeError or ValueError naming it and its range
     """
     interval = RANGES[name]
-    if value is not None and not isinstance(value, (int, float)):
+    if value is None:
+        return
+    if not isinstance(value, (int, float)):
         raise TypeError(f"{called or name} must be a number in {interval}, not {value!r}")
     low, high = map(float, interval[1:-1].split(","))
-    above = value is None or low < value or (low == value and interval[0] == "[")
-    below = value is None or value < high or (value == high and interval[-1] == "]")
-    if not (above and below):  # so written, it refuses NaN too
+    ends = {low} if interval[0] == "[" else set()
+    ends |= {high} if interval[-1] == "]" else set()
+    if not (low < value < high or value in ends):  # so written, it refuses NaN too
         raise ValueError(f"{called or name} must be in {interval}, not {value}")
 
 
@@ -56,10 +57,7 @@ def _option(default, text):
 
 @dataclass
 class TrainingSettings:
-    """How to train. Every field is an option of `python -m helpers train`.
-
-    Raises: ValueError naming a field that is out of range.
-    """
+    """How to train. Every field is an option of `train`. Raises: ValueError naming a field."""
 
     epochs: int = _option(12, "passes over all captions, at most")
     batch_size: int = _option(128, "captions per step")
@@ -67,11 +65,8 @@ class TrainingSettings:
     encoder_learning_rate: float = _option(2e-4, "peak for the layers that `finetune` teaches")
     weight_decay: float = _option(1e-2, "of AdamW")
     label_smoothing: float = _option(0.1, "share of the target spread over all words, in [0, 1)")
-    samples: int = _option(
-        0,
-        "captions to sample per image and to learn from by their CIDEr-D "
-        "(self-critical training); 0 to learn from people's captions",
-    )
+    samples: int = _option(0, "captions to sample per image and to learn from by their CIDEr-D "
+        "(self-critical training); 0 to learn from people's captions")  # fmt: skip
     clip_norm: float = _option(5.0, "largest norm of the gradient of all weights")
     max_words: int = _option(25, "longer captions are cut")
     averaging: float = _option(0.0, "decay of the running mean of the weights, 0 for none")

@@ -47,11 +47,10 @@ def _tokenize_chunk(chunk: str) -> tuple[str, ...]:
 def tokenize(text: str) -> list[str]:
     """Split a caption into lower-case words, as NLTK's word tokeniser (Penn Treebank) does.
 
-    Punctuation is left out: a token without a letter or digit is dropped. Typographic quotes and
+    A token without a letter or digit is dropped; <UNK> stays as it is. Typographic quotes and
     composed letters are brought to one form first. Scripts without spaces, such as Chinese, come
-    letter by letter. Pieces between spaces are tokenised one by one, so that no sentence splitter
-    (a data download) is needed to see the full stop inside "A dog runs. It jumps.", and so that a
-    frequent word is tokenised once. <UNK> stays as it is.
+    letter by letter. Pieces between spaces are tokenised one by one: this takes no sentence
+    splitter (a data download) to see the full stop inside "A dog runs. It jumps.".
 
     Raises: TypeError for what is not a str
     """
@@ -136,8 +135,7 @@ class Vocabulary:
     def decode(self, ids: Iterable) -> str:
         """Turn ids (T,) into text: the words of `words(ids)`, with "'s", "n't" and such joined on.
 
-        Letters of scripts without spaces are joined too. Text from captions as people write them
-        tokenises to the same words again.
+        Letters of scripts without spaces are joined too. The text tokenises to the same words.
         """
         return _GAPS.sub("", _ENDINGS.sub(r"\1", " ".join(self.words(ids))))
 
@@ -147,21 +145,22 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> "Vocabulary":
-        """Read what `save` wrote.
-
-        Raises: DataError naming the file when it is missing or holds no vocabulary
-        """
+        """Read what `save` wrote. Raises: DataError naming the file that holds no vocabulary."""
         content = read_json(path)
         words = content.get("idx_to_word") if isinstance(content, dict) else None
-        if not isinstance(words, list):
-            raise DataError(f"{path}: not a vocabulary; expected a list under 'idx_to_word'")
-        if tuple(words[: len(SPECIAL_WORDS)]) != SPECIAL_WORDS:
-            special = ", ".join(SPECIAL_WORDS)
-            raise DataError(f"{path}: 'idx_to_word' begins with {words[:4]}; expected {special}")
+        return cls.from_list(words, f"{path}: 'idx_to_word'")
+
+    @classmethod
+    def from_list(cls, words: Any, where: str) -> "Vocabulary":
+        """Take the list of all words that a file has. Raises: DataError naming `where` it is."""
+        special = SPECIAL_WORDS
+        if not isinstance(words, list) or tuple(words[: len(special)]) != special:
+            problem = f"is {words!r:.60}, not a vocabulary; expected {', '.join(special)} and words"
+            raise DataError(f"{where} {problem}")
         try:
-            return cls(words[len(SPECIAL_WORDS) :])
+            return cls(words[len(special) :])
         except (TypeError, ValueError) as error:
-            raise DataError(f"{path}: {error}; build the vocabulary again") from error
+            raise DataError(f"{where}: {error}; fetch or build it again") from error
 
 
 def pad_captions(captions: Sequence[Sequence[int]]) -> np.ndarray:
@@ -176,12 +175,9 @@ def pad_captions(captions: Sequence[Sequence[int]]) -> np.ndarray:
 def shift_captions(captions: Any) -> tuple[Any, Any, Any]:
     """Split captions into what the model reads and what it is to say next, one step later.
 
-    Inputs:
-        captions: integer array or tensor (N, T + 1): <START>, words, <END>, then <NULL>
-    Returns a tuple of:
-        inputs: (N, T), all but the last id
-        targets: (N, T), all but the first id; targets[:, t] follows inputs[:, t]
-        mask: bool (N, T), False where the target is <NULL> and nothing is to be learned
+    Inputs: captions: integer array or tensor (N, T + 1): <START>, words, <END>, then <NULL>
+    Returns: inputs (N, T), all but the last id; targets (N, T), all but the first, targets[:, t]
+        follows inputs[:, t]; mask, bool (N, T), False where the target is <NULL>
     Raises: ValueError for captions of another shape
     """
     if captions.ndim != 2 or captions.shape[1] < 2:

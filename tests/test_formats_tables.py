@@ -53,6 +53,7 @@ def test_what_a_csv_writer_writes_is_read(captions):
 
     class Text(dict):  # an archive of one table
         label, read_text = str, staticmethod(lambda _: file.getvalue().replace("\r\n", "\n"))
+        called = frozenset()
 
     found, _ = read_table(Text(), "captions.csv")
     assert {name: texts[0].split() for name, texts in found.items()} == {

@@ -164,7 +164,7 @@ def test_save_and_load(tmp_path):
     ("content", "reason"),
     [
         ("{", "not JSON"),
-        ("[]", "not a vocabulary; expected a list under 'idx_to_word'"),
+        ("[]", "'idx_to_word' is None, not a vocabulary; expected <NULL>"),
         ('{"words": []}', "not a vocabulary"),
         ('{"idx_to_word": "abc"}', "not a vocabulary"),
         ('{"idx_to_word": ["<pad>", "<start>"]}', "expected <NULL>, <START>, <END>, <UNK>"),

@@ -32,7 +32,7 @@ def run(options):
         print(f"{archive.path}: {kind}")
         _print_table(splits)
         for data in splits:
-            _print_left_out(data, None if options.all else _LISTED)
+            _print_left_out(data, 10**9 if options.all else _LISTED)
         every += splits
         first.append(splits[0])
     _print_vocabulary(first, options.min_count)
@@ -57,28 +57,23 @@ def _print_table(splits):
 
 def _print_left_out(data, limit):
     for what, names in (("no file", data.missing), ("no caption", data.uncaptioned)):
+        more = f" and {len(names[limit:]):,} more (--all)" if names[limit:] else ""
         if names:
-            shown = names[:limit]
-            more = f" and {len(names) - len(shown):,} more (--all)" * (len(shown) < len(names))
-            print(f"{data.split}, {what}: {', '.join(shown)}{more}")
+            print(f"{data.split}, {what}: {', '.join(names[:limit])}{more}")
 
 
 def _print_broken(data):
+    from helpers.features import open_picture
     from helpers.files import DataError
 
-    problems = []
-    for i in range(len(data)):
-        try:
-            data.image(i)
-        except DataError as problem:
-            problems.append(f"\n    {problem}")
-    print(
-        f"{data.split}: {len(data):,} pictures opened, {len(problems):,} broken", *problems, sep=""
-    )
+    opened = (open_picture(data, i) for i in range(len(data)))
+    problems = [f"\n    {each}" for each in opened if isinstance(each, DataError)]
+    counts = f"{data.split}: {len(data):,} pictures opened, {len(problems):,} broken"
+    print(counts, *problems, sep="")
 
 
 def _print_vocabulary(parts, min_count):
-    from helpers.vocabulary import SPECIAL_WORDS, Vocabulary
+    from helpers.vocabulary import Vocabulary
 
     for data in parts:
         if data.vocabulary is not None:
@@ -86,7 +81,6 @@ def _print_vocabulary(parts, min_count):
     if not any(map(len, parts)):
         print(f"vocabulary: none, since no image of {parts[0].split} can be used")
         return
-    captions = (caption for data in parts for several in data.captions for caption in several)
-    built = Vocabulary.build(captions, min_count)
-    special = f"{len(SPECIAL_WORDS)} of them special"
-    print(f"vocabulary: {len(built):,} words at a minimum count of {min_count}, {special}")
+    captions = itertools.chain(*(several for data in parts for several in data.captions))
+    words = len(Vocabulary.build(captions, min_count))
+    print(f"vocabulary: {words:,} words at a minimum count of {min_count}, 4 of them special")

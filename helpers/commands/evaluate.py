@@ -6,7 +6,6 @@ from helpers.files import DataError, check_writable, read_json, write_json
 
 BATCH = 64  # images that are captioned at once
 
-
 OPTIONS = MODEL | SET | BEAM | {
     "--split": ("val", "train, val or test"),
     "--results": (str, "score the captions of this file instead of a model's: JSON in COCO's form, "

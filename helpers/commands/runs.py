@@ -97,8 +97,10 @@ def encode_split(options, encoder, data, views=1):
     Returns: CaptionedImages, I pictures, and array (I * views, ...)
     """
     from helpers.features import BrokenPictures, encode_features
+    from helpers.layers import prepare_process
     from helpers.training.augmentation import Views
 
+    prepare_process()
     pictures = data if views == 1 else Views(data, views, options.seed)
     try:
         return data, encode_features(pictures, encoder, options.cache)

@@ -29,7 +29,7 @@ def _read_coco(archive: Archive, split: str, year: str) -> Content:
         if image_id in records:
             refuse(where, f"id {image_id!r} stands twice; keep one")
         file = field(image, "file_name", str, where)
-        records[image_id] = Record(image_id, file, archive.locate(file, folders, apart), [])
+        records[image_id] = Record(image_id, file, archive.find(file, folders, apart), [])
     for annotation, where in annotations:
         image_id = field(annotation, "image_id", (int, str), where)
         if image_id not in records:
@@ -70,7 +70,7 @@ def _read_karpathy(archive: Archive, split: str, name: str) -> Content:
             file = f"{field(image, 'filepath', str, where)}/{file}"
         sentences = enumerate(field(image, "sentences", list, where))
         captions = [_caption(each, (*where, "sentence", k)) for k, each in sentences]
-        path = archive.locate(file, (*_KARPATHY[name], "images"))
+        path = archive.find(file, (*_KARPATHY[name], "images"))
         records.append(Record(image_id, file, path, captions))
     return Content(records, archive)
 

@@ -30,6 +30,7 @@ class Archive:
     may be used in worker processes, however started.
 
     path: pathlib.Path, what it was made from
+    called: dict from a file's own name to the paths inside of all files of that name
     folders: set of str, the names of the folders that files lie in, in lower case
     """
 
@@ -60,10 +61,10 @@ class Archive:
                 if not name.endswith("/") and not name.startswith("__MACOSX/"):
                     self._zip_of.setdefault(name, each)
         self.folders: set[str] = set()
-        self._called: dict[str, list[str]] = {}  # a file's own name -> the names inside
+        self.called: dict[str, list[str]] = {}
         for name in self._zip_of:
             *folders, file_name = _parts(name)
-            self._called.setdefault(file_name, []).append(name)
+            self.called.setdefault(file_name, []).append(name)
             self.folders.update(folders)
 
     def _add_folder(self, folder: str, prefix: str, depth: int) -> None:
@@ -93,29 +94,9 @@ class Archive:
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_open_zips": {}}
 
-    def __len__(self) -> int:
-        return len(self._zip_of)
-
-    def __contains__(self, file_name: str) -> bool:
-        """Tell whether there is a file of that name, in whichever folder inside."""
-        return file_name in self._called
-
-    def called(self, file_name: str) -> list[str]:
-        """List the files of that name by their paths inside."""
-        return list(self._called.get(file_name, ()))
-
     def files(self) -> list[str]:
         """List the names of all files, those on disk before those in zips."""
         return list(self._zip_of)
-
-    def find(self, name: str) -> str | None:
-        """Find a file by its path inside, else the file in the fewest folders whose path ends so.
-
-        Folders are compared without case, and letters with accents in either form of Unicode.
-
-        Returns: the path inside, or None. Raises: DataError when two files are as near
-        """
-        return name if name in self._zip_of else self._nearest(name, _parts(name))
 
     def require(self, file_name: str) -> str:
         """Find a file. Raises: DataError when there is no such file, or more than one."""
@@ -124,13 +105,12 @@ class Archive:
             raise DataError(f"{self.path}: {file_name} is missing; fetch it again")
         return name
 
-    def locate(
-        self, name: str, folders: Iterable[str] = (), apart: Iterable[str] = ()
-    ) -> str | None:
-        """Find the picture that annotations call `name`, wherever a person has put it.
+    def find(self, name: str, folders: Iterable[str] = (), apart: Iterable[str] = ()) -> str | None:
+        """Find the file that somebody calls `name`, wherever a person has put it.
 
         It is looked for at its exact path, then in each of `folders`, then anywhere, unless one
-        of these folders is there. Folders of its name that are not there do not count.
+        of these folders is there: first where the fewest folders are above it. Folders of its name
+        that are not there do not count; they are compared without case.
 
         Inputs: name: file name, with folders or without; folders: where annotations of this kind
             have their pictures, in lower case; apart: folders whose pictures are other ones
@@ -141,26 +121,29 @@ class Archive:
             return name
         while above and above[0] not in self.folders:
             above.pop(0)
-        here, others = [each for each in folders if each in self.folders], set(apart)
+        here = [each for each in folders if each in self.folders]
         for folder in here:
             if found := self._nearest(name, (folder, *above, file_name)):
                 return found
         if name in self._zip_of:
             return name
-
-        def allowed(path: str) -> bool:
-            folders = _parts(path)[:-1]
-            near = above or not here or not set(here).isdisjoint(folders)
-            return bool(near) and others.isdisjoint(folders)
-
-        return self._nearest(name, (*above, file_name), allowed)
+        near = () if above else here
+        return self._nearest(name, (*above, file_name), near, apart)
 
     def _nearest(
-        self, name: str, tail: tuple, allowed: Callable[[str], bool] = lambda _: True
+        self, name: str, tail: tuple, near: Iterable[str] = (), apart: Iterable[str] = ()
     ) -> str | None:
-        """Find the file whose path ends with some parts and that lies in the fewest folders."""
-        alike = self._called.get(tail[-1], ())
-        found = [each for each in alike if _parts(each)[-len(tail) :] == tail and allowed(each)]
+        """Find the file with the fewest folders above it whose path ends with `tail`.
+
+        near, apart: folders of which one, or none, must be above it
+        """
+        found = [
+            each
+            for each in self.called.get(tail[-1], ())
+            if (parts := _parts(each))[-len(tail) :] == tail
+            and (not near or not set(near).isdisjoint(parts[:-1]))
+            and set(apart).isdisjoint(parts[:-1])
+        ]
         found.sort(key=lambda each: each.count("/"))
         if len(found) > 1 and found[0].count("/") == found[1].count("/"):
             both = " and ".join(map(self.label, found[:2]))

@@ -13,22 +13,15 @@ from typing import Any, NoReturn
 import numpy as np
 from PIL import Image
 
-from helpers.files import DataError
 from helpers.formats.archive import Archive
 from helpers.formats.records import Content, Format, Record, field, refuse
 from helpers.images import ImageError
-from helpers.vocabulary import SPECIAL_WORDS, Vocabulary
+from helpers.vocabulary import Vocabulary
 
 
-def _vocabulary(content: Any, key: str, where: tuple) -> Vocabulary:
-    """Make a Vocabulary from the list of all words, by their ids."""
-    words, where = field(content, key, list, where), (*where, key)
-    if tuple(words[: len(SPECIAL_WORDS)]) != SPECIAL_WORDS:
-        refuse(where, f"begins with {words[:4]!r:.60}; expected {', '.join(SPECIAL_WORDS)}")
-    try:
-        return Vocabulary(words[len(SPECIAL_WORDS) :])
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{' '.join(where)}: {error}; fetch the file again") from error
+def _vocabulary(content: Any, key: str, label: str) -> Vocabulary:
+    words = field(content, key, list, (label,))
+    return Vocabulary.from_list(words, f"{label} {key}")
 
 
 def _integers(array: np.ndarray, ndim: int, limit: int, where: tuple) -> np.ndarray:
@@ -38,12 +31,6 @@ def _integers(array: np.ndarray, ndim: int, limit: int, where: tuple) -> np.ndar
     if array.size and not 0 <= array.min() <= array.max() < limit:
         refuse(where, f"ids from {array.min()} to {array.max()}; expected them in [0, {limit})")
     return array
-
-
-def _texts(captions: np.ndarray, vocabulary: Vocabulary, where: tuple) -> list[str]:
-    """Turn a matrix of ids (M, T) into M captions."""
-    captions = _integers(captions, 2, len(vocabulary), where)
-    return [vocabulary.decode(ids) for ids in captions.tolist()]
 
 
 # CS231n. `coco2014_captions.h5`: `{train,val}_captions` (M, 17) and `{train,val}_image_idxs` (M,),
@@ -100,19 +87,19 @@ def _read_h5(archive: Archive, name: str, *keys: str) -> list[np.ndarray]:
 
 def _read_cs231n(archive: Archive, split: str) -> Content:
     file, words = archive.require(_CAPTIONS), archive.require(_WORDS)
-    vocabulary = _vocabulary(archive.read_json(words), "idx_to_word", (archive.label(words),))
+    vocabulary = _vocabulary(archive.read_json(words), "idx_to_word", archive.label(words))
     urls_file = archive.require(f"{split}2014_urls.txt")
     urls = [url.strip() for url in archive.read_text(urls_file).strip().split("\n")]
 
     label, keys = archive.label(file), (f"{split}_captions", f"{split}_image_idxs")
     captions, pictures = _read_h5(archive, file, *keys)
-    texts = _texts(captions, vocabulary, (label, keys[0]))
+    captions = _integers(captions, 2, len(vocabulary), (label, keys[0]))
     pictures = _integers(pictures, 1, len(urls), (label, keys[1]))
-    if len(pictures) != len(texts):
-        refuse((label, keys[1]), f"{len(pictures)} entries for {len(texts)} captions")
+    if len(pictures) != len(captions):
+        refuse((label, keys[1]), f"{len(pictures)} entries for {len(captions)} captions")
     records = [Record(k, url, url, []) for k, url in enumerate(urls)]
-    for picture, text in zip(pictures.tolist(), texts, strict=True):
-        records[picture].captions.append(text)
+    for picture, ids in zip(pictures.tolist(), captions.tolist(), strict=True):
+        records[picture].captions.append(vocabulary.decode(ids))
 
     names = [f"{split}2014_vgg16_fc7{end}.h5" for end in ("_pca", "")]
     name = next(filter(None, map(archive.find, names)), None)
@@ -149,9 +136,7 @@ def _read_eecs498(archive: Archive, split: str) -> Content:
     label = archive.label(file)
     load = functools.partial(torch.load, map_location="cpu", weights_only=True)
     content = archive.parse(file, load, "file of tensors that is safe to load")
-    vocabulary = _vocabulary(
-        field(content, "vocab", dict, (label,)), "idx_to_token", (label, "vocab")
-    )
+    vocabulary = _vocabulary(field(content, "vocab", dict, (label,)), "idx_to_token", label)
     arrays = []
     keys = f"{split}_images", f"{split}_captions"
     for key in keys:
@@ -164,10 +149,11 @@ def _read_eecs498(archive: Archive, split: str) -> Content:
     if images.ndim != 4 or images.shape[1] != 3 or images.dtype != np.uint8:
         found = f"{images.dtype} of shape {images.shape}"
         refuse((label, keys[0]), f"{found}; expected uint8, (I, 3, height, width)")
-    texts = _texts(captions, vocabulary, (label, keys[1]))
-    if len(texts) != len(images):
-        refuse((label, keys[1]), f"{len(texts)} captions for {len(images)} images")
-    names = [f"{keys[0]}/{k}" for k in range(len(texts))]
+    captions = _integers(captions, 2, len(vocabulary), (label, keys[1])).tolist()
+    if len(captions) != len(images):
+        refuse((label, keys[1]), f"{len(captions)} captions for {len(images)} images")
+    names = [f"{keys[0]}/{k}" for k in range(len(captions))]
+    texts = map(vocabulary.decode, captions)
     records = [Record(k, names[k], names[k], [text]) for k, text in enumerate(texts)]
     return Content(records, Pixels(images), None, vocabulary)
 

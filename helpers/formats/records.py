@@ -40,11 +40,11 @@ class Format(NamedTuple):
         """List the splits of this layout that the archive holds."""
         if self.there:
             return list(self.needs) if self.there(archive) else []
-        return [split for split, files in self.needs.items() if all(f in archive for f in files)]
+        return [split for split, files in self.needs.items() if archive.called.keys() >= {*files}]
 
 
 def refuse(where: Iterable, problem: str) -> NoReturn:
-    """Raise DataError: where (file, key, number, ...) and what the problem is, with a remedy."""
+    """Refuse a file: where (file, key, ...), and why, with a remedy. Raises: DataError."""
     raise DataError(f"{' '.join(map(str, where))}: {problem}")
 
 

@@ -11,7 +11,6 @@ import functools
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import PurePosixPath
 
 from helpers.formats.archive import Archive
 from helpers.formats.records import SPLITS, Content, Format, Record, lines, refuse
@@ -129,7 +128,7 @@ def _fit(
 
 def _names_picture(archive: Archive, field: str) -> bool:
     name = field.strip().strip('"').replace("\\", "/")
-    return name.lower().endswith(_SUFFIXES) or bool(name and PurePosixPath(name).name in archive)
+    return name.lower().endswith(_SUFFIXES) or name.rpartition("/")[2] in archive.called
 
 
 def _split_of(name: str) -> str:
@@ -142,22 +141,22 @@ def _content(archive: Archive, captions: dict, images: Iterable[str], above: str
     """Make the content of a split; `above`: the folder of its table, where pictures may lie."""
     records = []
     for image in images:
-        path = archive.locate(f"{above}/{image}") if above else None
-        path = path or archive.locate(image, _FOLDERS)
+        path = archive.find(f"{above}/{image}") if above else None
+        path = path or archive.find(image, _FOLDERS)
         records.append(Record(image, image, path, captions.get(image, [])))
     return Content(records, archive)
 
 
 def _read_table(archive: Archive, split: str, name: str) -> Content:
     """Read a table of all pictures, or one for each split in the folder of its pictures."""
-    tables = {_split_of(each): each for each in archive.called(name)}
+    tables = {_split_of(each): each for each in archive.called.get(name, ())}
     if "" not in tables and split not in tables:
         return Content([], archive)
     table = archive.require(name) if "" in tables else tables[split]
     captions, splits = read_table(archive, table)
     if "" not in tables:
         images = list(captions)
-    elif name == "captions.txt" and any(each in archive for each in _LISTS.values()):
+    elif name == "captions.txt" and any(each in archive.called for each in _LISTS.values()):
         images = _listed(archive, split)
     else:
         images = (splits or split_by_name(captions)).get(split, [])
