@@ -20,13 +20,13 @@ HEADER = 128  # bytes before the rows of a .npy file, however many these are
 
 
 class BrokenPictures(DataError):
-    """Pictures of a data set cannot be read; the features of all others are in the cache.
+    """Pictures of a data set cannot be read.
 
-    Attributes: rows: list of int in [0, I), which pictures
+    rows: list of int in [0, I), which pictures; features: those of the other J, (J, ...)
     """
 
-    def __init__(self, problems):
-        self.rows = sorted(problems)
+    def __init__(self, problems, features):
+        self.rows, self.features = sorted(problems), features
         first = "; ".join(problems[row] for row in self.rows[:3])
         more = f"; and {len(problems) - 3:,} more" if len(problems) > 3 else ""
         super().__init__(f"{len(problems):,} pictures cannot be read: {first}{more}")
@@ -43,57 +43,54 @@ def encode_features(data, encoder, folder, batch_size=16, progress=True):
         kept, made where missing; batch_size: in pictures; progress: show a progress bar
     Returns: memory-mapped float16 array in the order of `data.ids`, (I, P, C), or (I, C) for an
         encoder that pools
-    Raises: BrokenPictures when pictures cannot be read, once all others are encoded; the features
-        of a subset without these are in the cache then. ImageError where none can be read.
+    Raises: BrokenPictures when pictures cannot be read, once all others are encoded; ImageError
+        where none can be read
     """
     folder, count = Path(folder), len(data)
     folder.mkdir(parents=True, exist_ok=True)
+    name = f"{data.name}-{data.split}-{encoder.backbone}-{cache_key(data, encoder)}"
+    whole, partial, note = (folder / f"{name}.{end}" for end in ("npy", "part", "json"))
 
-    def good(problems):
-        """Return where the features of the pictures without problems are, and their number."""
-        rows = [row for row in range(count) if row not in problems]
-        name = f"{data.name}-{data.split}-{encoder.backbone}-{cache_key(data, encoder, rows)}.npy"
-        return folder / name, len(rows)
+    def earlier():
+        """Open what an earlier call encoded, or None. Returns: that, and what was broken."""
+        if not note.exists():
+            return _open_whole(whole, count), {}
+        done, problems, _ = _read_note(note)
+        return (_open_whole(whole, count - len(problems)) if done == count else None), problems
 
-    whole, _ = good({})
-    partial, note = whole.with_suffix(".part"), whole.with_suffix(".json")
-    if (features := _open_whole(whole, count)) is not None:
+    features, problems = earlier()
+    if features is not None and not problems:
         return features
     with only_writer(partial, wait=True) as file:
-        if _open_whole(whole, count) is None:  # else another process was the first
-            done, problems, _ = _read_note(note)
-            broken = all(isinstance(open_picture(data, i), DataError) for i in problems)
-            known = problems and done == count and broken  # an earlier call found the same
-            if not known or _open_whole(*good(problems)) is None:
-                try:
-                    problems = _encode(data, encoder, file, note, batch_size, progress)
-                except OSError as error:
-                    error.filename = error.filename or str(partial)  # of a full disk
-                    raise
-                partial.replace(good(problems)[0])
-            if problems:
-                partial.unlink(missing_ok=True)
-                raise BrokenPictures(problems)
-            note.unlink()
+        features, problems = earlier()  # another process may have been the first
+        mended = any(not isinstance(open_picture(data, i), DataError) for i in problems)
+        if features is None or mended:
+            whole.unlink(missing_ok=True)
+            try:
+                problems = _encode(data, encoder, file, note, batch_size, progress)
+            except OSError as error:
+                error.filename = error.filename or str(partial)  # of a full disk
+                raise
+            partial.replace(whole)
         partial.unlink(missing_ok=True)
-    return _open_whole(whole, count)
+        if not problems:
+            note.unlink(missing_ok=True)
+    features = _open_whole(whole, count - len(problems))
+    if problems:
+        raise BrokenPictures(problems, features)
+    return features
 
 
-def cache_key(data, encoder, rows=None):
-    """Return 16 hex digits that change with the encoder and with any picture's file.
-
-    Inputs: data: CaptionedImages; encoder: ImageEncoder; rows: of which pictures, None for all
-    """
+def cache_key(data, encoder):
+    """Return 16 hex digits that change with the ImageEncoder and with any picture's file."""
     digest = hashlib.sha256(encoder.fingerprint().encode())
-    for i in range(len(data)) if rows is None else rows:
+    for i in range(len(data)):
         digest.update(data.fingerprint(i).encode())
     return digest.hexdigest()[:16]
 
 
 def encode_images(encoder, images, batch_size=4):
     """Encode pictures, a few at a time: on a CPU as fast as many, in less memory.
-
-    Each is opened, scaled to the encoder's size and let go before the next one.
 
     Inputs: images: one picture or N, see `images.pictures`; batch_size: how many at a time
     Returns: features as a float32 tensor, (N, P, C) or (N, C). Raises: as `images.pictures`
@@ -105,10 +102,9 @@ def encode_images(encoder, images, batch_size=4):
 
 
 def read_rows(features, rows):
-    """Read some images' features.
+    """Read some images' features: of a file in their order on disk, and past the memory map.
 
-    Rows of a file are read in their order on disk, and past the memory map: pages that are touched
-    through the map would count as this process's memory, up to the whole file.
+    Pages that are touched through the map would count as this process's memory.
 
     Inputs: features: array, or memory map as `encode_features` returns it, (I, ...);
         rows: integers (N,), in any order, repetitions allowed

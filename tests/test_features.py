@@ -102,7 +102,7 @@ def test_broken_pictures_are_named_when_all_others_are_encoded(tmp_path):
     assert raised.value.rows == [3, 17]
     good = Pictures(20)
     good.images = [image for i, image in enumerate(good.images) if i not in data.broken]
-    np.testing.assert_array_equal(encode(good, tmp_path), encode(good, tmp_path / "fresh"))
+    np.testing.assert_array_equal(raised.value.features, encode(good, tmp_path / "fresh"))
     data.opened.clear()
     with pytest.raises(BrokenPictures):
         encode(data, tmp_path)

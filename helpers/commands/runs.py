@@ -108,6 +108,5 @@ def encode_split(options, encoder, data, views=1):
         if options.strict:
             raise
         print(f"left out of {data.split}: {broken}", file=sys.stderr)
-        rows = {row % len(data) for row in broken.rows}
-    good = data.subset([i for i in range(len(data)) if i not in rows])
-    return encode_split(options, encoder, good, views)
+        rows = {row % len(data) for row in broken.rows}  # each view of a picture is broken
+        return data.subset([i for i in range(len(data)) if i not in rows]), broken.features
