@@ -30,18 +30,17 @@ class CaptionedImages:
     """
 
     def __init__(
-        self, name: str, split: str, records: Iterable[Record], pictures: Any,
-        boxes: Callable | None = None, vocabulary: Vocabulary | None = None,
-        features: Callable | None = None,
+        self, name: str, split: str, records: Iterable[Record], boxes: Callable | None = None,
+        vocabulary: Vocabulary | None = None, features: Callable | None = None,
     ) -> None:  # fmt: skip
         """Keep the records that have both a file and captions, and note the others.
 
         Inputs: as the attributes, and as of `formats.Content`; features: reads them, (I, C)
         """
         self.name, self.split, self.vocabulary = name, split, vocabulary
-        self.ids, self.files, self.captions = [], [], []
+        self.ids, self.files, self.captions, self._pictures = [], [], [], []
         self.missing, self.uncaptioned, self.blank = [], [], 0
-        self._pictures, self._boxes, self._features = pictures, boxes, features
+        self._boxes, self._features = boxes, features
         for record in records:
             captions = [" ".join(caption.split()) for caption in record.captions]
             worded = list(filter(None, captions))
@@ -54,6 +53,7 @@ class CaptionedImages:
                 self.ids.append(record.id)
                 self.files.append(record.path)
                 self.captions.append(worded)
+                self._pictures.append(record.pictures)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -90,21 +90,23 @@ class CaptionedImages:
 
     def image(self, i: int) -> Image.Image:
         """Open image `i` as RGB. Raises: DataError naming the file; ImageError if it is broken."""
-        return self._pictures.image(self.files[i])
+        return self._pictures[i].image(self.files[i])
 
     def fingerprint(self, i: int) -> str:
         """Return a short string that changes as soon as the file of image `i` does."""
-        return self._pictures.fingerprint(self.files[i])
+        return self._pictures[i].fingerprint(self.files[i])
+
+    def records(self, choice: Iterable[int]) -> list[Record]:
+        """Return images of some indices as records."""
+        columns = self.ids, self.files, self.files, self.captions, self._pictures
+        return [Record._make(column[i] for column in columns) for i in choice]
 
     def subset(self, choice: int | Iterable[int]) -> "CaptionedImages":
         """Take the first so many images, or those of some indices, as a data set of its own."""
         if not isinstance(choice, Iterable):
             choice = range(min(choice, len(self)))
-        records = [Record(self.ids[i], "", self.files[i], self.captions[i]) for i in choice]
-        return CaptionedImages(
-            self.name, self.split, records, self._pictures, self._boxes, self.vocabulary,
-            self._features,
-        )  # fmt: skip
+        records, more = self.records(choice), (self._boxes, self.vocabulary, self._features)
+        return CaptionedImages(self.name, self.split, records, *more)
 
 
 def load_captions(
@@ -191,37 +193,26 @@ def _keep_aside(data: CaptionedImages, count: int) -> list[int]:
     return choice[np.linspace(0, len(choice) - 1, count).round().astype(int)].tolist()
 
 
-class _Sources:
-    """The pictures and objects of several data sets; "1/a.jpg" is a.jpg of the second one."""
-
-    def __init__(self, parts: list[CaptionedImages]) -> None:
-        self._parts = parts
-
-    def image(self, name: str) -> Image.Image:
-        number, _, file = name.partition("/")
-        return self._parts[int(number)]._pictures.image(file)
-
-    def fingerprint(self, name: str) -> str:
-        number, _, file = name.partition("/")
-        return self._parts[int(number)]._pictures.fingerprint(file)
-
-    def boxes(self) -> dict:
-        return {
-            f"{number}/{image_id}": boxes
-            for number, part in enumerate(self._parts)
-            for image_id, boxes in zip(part.ids, part.boxes or [[]] * len(part), strict=True)
-        }
-
-
 def _join(parts: list[CaptionedImages]) -> CaptionedImages:
-    """Make one data set of several; ids and files begin with the number of their own."""
-    sources = _Sources(parts)
-    boxes = sources.boxes if any(part._boxes for part in parts) else None
+    """Make one data set of several; ids begin with the number of their own."""
+    records = [
+        record._replace(id=f"{number}/{record.id}")
+        for number, part in enumerate(parts)
+        for record in part.records(range(len(part)))
+    ]
+    boxes = functools.partial(_boxes, parts) if any(part._boxes for part in parts) else None
     name = "+".join(part.name for part in parts)
-    joined = CaptionedImages(name, parts[0].split, [], sources, boxes)
-    for number, part in enumerate(parts):
-        joined.ids += [f"{number}/{image_id}" for image_id in part.ids]
-        joined.files += [f"{number}/{file}" for file in part.files]
-        for name in ("captions", "missing", "uncaptioned", "blank"):
-            setattr(joined, name, getattr(joined, name) + getattr(part, name))
+    joined = CaptionedImages(name, parts[0].split, records, boxes)
+    for part in parts:
+        joined.missing += part.missing
+        joined.uncaptioned += part.uncaptioned
+        joined.blank += part.blank
     return joined
+
+
+def _boxes(parts: list[CaptionedImages]) -> dict:
+    return {
+        f"{number}/{image_id}": boxes
+        for number, part in enumerate(parts)
+        for image_id, boxes in zip(part.ids, part.boxes or [[]] * len(part), strict=True)
+    }

@@ -250,7 +250,7 @@ def test_data_from_memory():
         label=lambda name: f"memory {name}",
         fingerprint=lambda name: "0",
     )
-    record = SimpleNamespace(id=7, file="7", path="7", captions=["a dog"])
-    data = CaptionedImages("made up", "train", [record], store)
+    record = SimpleNamespace(id=7, file="7", path="7", captions=["a dog"], pictures=store)
+    data = CaptionedImages("made up", "train", [record])
     assert len(data) == 1 and data.boxes is None
     assert data.image(0).getpixel((0, 0)) == (255, 0, 0)

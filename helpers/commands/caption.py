@@ -41,17 +41,16 @@ def run(options):
     for path in (options.picture, options.attention):
         check_writable(path)
     captioner = load_captioner(options.model, options.device)
-    cell_type = captioner.model.cell_type
-    if options.attention and cell_type != "attn":
-        raise ValueError(f"--attention: {options.model} has no attention, it is an {cell_type}")
-    photos, failed = list(_expand(options.photos)), 0
-    records, shown = [], []
+    cell = captioner.model.cell_type
+    if options.attention and cell != "attn":
+        raise ValueError(f"--attention: {options.model} has no attention, it is an {cell}")
+    photos, records, shown, failed = list(_expand(options.photos)), [], [], False
     for number, photo in enumerate(photos, start=1):
         try:
             image = _open(photo)
         except ImageError as error:
             print(f"caption: {error}", file=sys.stderr)
-            failed += 1
+            failed = True
             continue
         captions = captioner.captions(
             [image], options.beam, count=options.beams or 1, samples=options.samples,
@@ -59,11 +58,10 @@ def run(options):
             length_penalty=options.length_penalty, no_repeat_ngram=options.no_repeat_ngram,
             max_length=options.max_words,
         )[0]  # fmt: skip
-        for result in captions:
-            record = {"photo": photo, "caption": result.text, "log_prob": result.log_prob}
-            records.append(record)
+        for each in captions:
+            records.append({"photo": photo, "caption": each.text, "log_prob": each.log_prob})
             if not options.json:
-                print(f"{photo}: " * (len(photos) > 1) + result.text, flush=True)
+                print(f"{photo}: " * (len(photos) > 1) + each.text, flush=True)
         if options.attention:
             path = Path(options.attention)
             path = path.with_stem(f"{path.stem}-{number}") if len(photos) > 1 else path

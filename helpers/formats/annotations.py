@@ -29,7 +29,8 @@ def _read_coco(archive: Archive, split: str, year: str) -> Content:
         if image_id in records:
             refuse(where, f"id {image_id!r} stands twice; keep one")
         file = field(image, "file_name", str, where)
-        records[image_id] = Record(image_id, file, archive.find(file, folders, apart), [])
+        path = archive.find(file, folders, apart)
+        records[image_id] = Record(image_id, file, path, [], archive)
     for annotation, where in annotations:
         image_id = field(annotation, "image_id", (int, str), where)
         if image_id not in records:
@@ -37,7 +38,7 @@ def _read_coco(archive: Archive, split: str, year: str) -> Content:
         records[image_id].captions.append(field(annotation, "caption", str, where))
     instances = archive.find(f"instances_{split}{year}.json")
     boxes = functools.partial(_boxes, archive, instances) if instances else None
-    return Content(list(records.values()), archive, boxes)
+    return Content(list(records.values()), boxes)
 
 
 @functools.lru_cache(maxsize=4)  # the file is several times as large as the captions'
@@ -71,8 +72,8 @@ def _read_karpathy(archive: Archive, split: str, name: str) -> Content:
         sentences = enumerate(field(image, "sentences", list, where))
         captions = [_caption(each, (*where, "sentence", k)) for k, each in sentences]
         path = archive.find(file, (*_KARPATHY[name], "images"))
-        records.append(Record(image_id, file, path, captions))
-    return Content(records, archive)
+        records.append(Record(image_id, file, path, captions, archive))
+    return Content(records)
 
 
 def _caption(sentence: Any, where: tuple) -> str:

@@ -97,14 +97,15 @@ def _read_cs231n(archive: Archive, split: str) -> Content:
     pictures = _integers(pictures, 1, len(urls), (label, keys[1]))
     if len(pictures) != len(captions):
         refuse((label, keys[1]), f"{len(pictures)} entries for {len(captions)} captions")
-    records = [Record(k, url, url, []) for k, url in enumerate(urls)]
+    addresses = Addresses(archive.label(urls_file))
+    records = [Record(k, url, url, [], addresses) for k, url in enumerate(urls)]
     for picture, ids in zip(pictures.tolist(), captions.tolist(), strict=True):
         records[picture].captions.append(vocabulary.decode(ids))
 
     names = [f"{split}2014_vgg16_fc7{end}.h5" for end in ("_pca", "")]
     name = next(filter(None, map(archive.find, names)), None)
     features = functools.partial(_features, archive, name, len(urls)) if name else None
-    return Content(records, Addresses(archive.label(urls_file)), None, vocabulary, features)
+    return Content(records, None, vocabulary, features)
 
 
 # EECS 498. `coco.pt`: `{train,val}_images` (I, 3, 112, 112) uint8, `{train,val}_captions`
@@ -152,10 +153,10 @@ def _read_eecs498(archive: Archive, split: str) -> Content:
     captions = _integers(captions, 2, len(vocabulary), (label, keys[1])).tolist()
     if len(captions) != len(images):
         refuse((label, keys[1]), f"{len(captions)} captions for {len(images)} images")
+    pixels, texts = Pixels(images), map(vocabulary.decode, captions)
     names = [f"{keys[0]}/{k}" for k in range(len(captions))]
-    texts = map(vocabulary.decode, captions)
-    records = [Record(k, names[k], names[k], [text]) for k, text in enumerate(texts)]
-    return Content(records, Pixels(images), None, vocabulary)
+    records = [Record(k, names[k], names[k], [text], pixels) for k, text in enumerate(texts)]
+    return Content(records, None, vocabulary)
 
 
 FORMATS = {

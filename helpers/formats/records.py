@@ -16,13 +16,13 @@ class Record(NamedTuple):
     file: str  # as the annotations call it
     path: str | None  # how its picture is asked for; None where it is missing
     captions: list[str]  # in the order of the file
+    pictures: Any  # opens its picture by `path`, and fingerprints it, as an Archive does
 
 
 class Content(NamedTuple):
     """What a reader found of one split."""
 
     records: list[Record]  # one per image, whether or not its picture is there
-    pictures: Any  # opens a record's picture by its path, and fingerprints it, as an Archive does
     boxes: Callable | None = None  # () -> dict from image id to a list of (category, x, y, w, h)
     vocabulary: Any = None  # the Vocabulary that came with the captions
     features: Callable | None = None  # () -> features of image id 0..I-1, (I, C)

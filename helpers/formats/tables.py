@@ -143,15 +143,15 @@ def _content(archive: Archive, captions: dict, images: Iterable[str], above: str
     for image in images:
         path = archive.find(f"{above}/{image}") if above else None
         path = path or archive.find(image, _FOLDERS)
-        records.append(Record(image, image, path, captions.get(image, [])))
-    return Content(records, archive)
+        records.append(Record(image, image, path, captions.get(image, []), archive))
+    return Content(records)
 
 
 def _read_table(archive: Archive, split: str, name: str) -> Content:
     """Read a table of all pictures, or one for each split in the folder of its pictures."""
     tables = {_split_of(each): each for each in archive.called.get(name, ())}
     if "" not in tables and split not in tables:
-        return Content([], archive)
+        return Content([])
     table = archive.require(name) if "" in tables else tables[split]
     captions, splits = read_table(archive, table)
     if "" not in tables:
@@ -201,11 +201,11 @@ def _read_texts(archive: Archive, split: str) -> Content:
     if "" in splits.values():
         splits = {picture: s for s, several in split_by_name(pairs).items() for picture in several}
     records = [
-        Record(image, image, image, [line for _, line in lines(archive, text)])
+        Record(image, image, image, [line for _, line in lines(archive, text)], archive)
         for image, text in pairs.items()
         if splits[image] == split
     ]
-    return Content(records, archive)
+    return Content(records)
 
 
 def _one(name: str, read: Callable = _read_table, folders: tuple[str, ...] = ()) -> Format:
