@@ -29,24 +29,23 @@ def main(arguments=None):
         _check_device(getattr(options, "device", "cpu"))
         code = options.command(options)
         sys.stdout.flush()
+        return code or 0
     except BrokenPipeError:  # whoever reads has enough, such as `head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except (ValueError, OSError, TrainingError) as error:
-        print(f"{options.name}: {error}", file=sys.stderr)
-        return 2
     except KeyboardInterrupt:
-        print(f"{options.name}: interrupted", file=sys.stderr)
-        return 130
+        code, problem = 130, "interrupted"
+    except (ValueError, OSError, TrainingError) as error:
+        code, problem = 2, str(error)
     except (MemoryError, RuntimeError) as error:
         reason = str(error).strip().split("\n")[0]
         known = ("out of memory", "can't allocate memory", "not enough memory")
         if not isinstance(error, MemoryError) and not any(each in reason for each in known):
             raise
         remedy = "try a smaller --batch-size, model or picture"
-        print(f"{options.name}: out of memory ({reason:.150}); {remedy}", file=sys.stderr)
-        return 2
-    return code or 0
+        code, problem = 2, f"out of memory ({reason:.150}); {remedy}"
+    print(f"{options.name}: {problem}", file=sys.stderr)
+    return code
 
 
 def _check_device(name):

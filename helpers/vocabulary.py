@@ -81,9 +81,9 @@ class Vocabulary:
 
     @classmethod
     def build(cls, captions: Iterable[str], min_count: int = 1) -> "Vocabulary":
-        """Collect the words of some captions, frequent ones first, equals alphabetically.
+        """Collect the words of captions, frequent ones first, equals alphabetically.
 
-        Inputs: captions: iterable of str; min_count: rarer words are left out, and encode to <UNK>
+        Inputs: min_count: rarer words are left out, and encode to <UNK>
         Raises: TypeError for a str in place of captions; ValueError for a count below 1
         """
         if isinstance(captions, str):
@@ -110,10 +110,10 @@ class Vocabulary:
         Inputs: max_length: the most ids to return; words that do not fit are left out, <END> stays
         Raises: ValueError for a length below 2
         """
-        if max_length is not None and max_length < 2:
-            raise ValueError(f"max_length: expected at least 2 (<START>, <END>), got {max_length}")
         ids = [self.word_to_idx.get(word, UNK) for word in tokenize(text)]
         if max_length is not None:
+            if max_length < 2:
+                raise ValueError(f"max_length: expected at least 2 for the ends, got {max_length}")
             ids = ids[: max_length - 2]
         return [START, *ids, END]
 

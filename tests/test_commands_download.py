@@ -111,7 +111,7 @@ def test_more_photographs_later(web, tmp_path):
 def test_photographs_that_do_not_come_are_named_after_the_others_came(web, tmp_path):
     del web["/val2017/000000000001.jpg"]
     web["/val2017/000000000002.jpg"].content = b"not a picture"
-    expected = r"2 of 5 images did not come, run this again; .*0001\.jpg \(no such file\)"
+    expected = r"2 of 5 images did not come, run this again; .*0001\.jpg: .* does not have it"
     with pytest.raises(DataError, match=expected):
         download("coco2017-val", tmp_path, images=5, progress=False)
     assert len(load_captions(tmp_path, "val")) == 3

@@ -8,9 +8,10 @@ import subprocess
 import time
 import zipfile
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from helpers.commands.sources import DATA_SETS
+from helpers.commands.sources import DATA_SETS, Source
 from helpers.files import DataError, hash_file, only_writer
 from helpers.settings import DATA
 
@@ -18,7 +19,7 @@ ATTEMPTS = 5
 PAUSE = 2.0  # seconds before the second attempt; doubled each time
 PASSING = {5, 6, 7, 16, 18, 28, 35, 52, 55, 56, 92}  # curl's codes for what may go better soon
 CURL = ["curl", "--fail", "--location", "--proto", "=http,https", "--connect-timeout", "20"]
-CURL += ["--speed-time", "60", "--speed-limit", "1", "--retry", "4"]
+CURL += ["--globoff", "--speed-time", "60", "--speed-limit", "1", "--retry", "4"]
 
 OPTIONS = {
     "data_set": (str, "one of the data sets below"),
@@ -105,7 +106,11 @@ def _curl_until_done(url, partial, progress):
     """Run curl until the file is there, going on where the last attempt was cut off."""
     command = [*CURL, "--progress-bar", "--continue-at", "-", "--output", str(partial), url]
     for attempt in range(ATTEMPTS):
-        code = _curl(command, progress)
+        try:
+            code = subprocess.call(command, stderr=None if progress else subprocess.DEVNULL)
+        except FileNotFoundError as error:
+            remedy = "install it (apt install curl, brew install curl)"
+            raise DataError(f"curl: not found; {remedy}") from error
         have = partial.stat().st_size
         if code == 0:
             return
@@ -123,20 +128,13 @@ def _curl_until_done(url, partial, progress):
     raise DataError(f"{url}: cannot be downloaded, {why}{kept}")
 
 
-def _curl(command, progress, **options):
-    shown = None if progress else subprocess.DEVNULL
-    try:
-        return subprocess.run(command, stderr=shown, **options).returncode
-    except FileNotFoundError as error:
-        remedy = "install it (apt install curl, brew install curl)"
-        raise DataError(f"curl: not found; {remedy}") from error
-
-
 def _problem(path, source):
     """Say what is wrong with a file: its size, its hash, or a zip's own checksums; "" if nothing.
 
-    A published hash decides alone; without one a zip is read through.
+    A published hash decides alone; without one a zip is read through, and a picture opened.
     """
+    from helpers.images import open_image
+
     size = path.stat().st_size
     if source.size not in (None, size):
         return f"{size:,} bytes long, where {source.size:,} are published"
@@ -144,14 +142,17 @@ def _problem(path, source):
         kind, _, expected = source.digest.partition(":")
         digest = hash_file(path, kind)
         return "" if digest == expected else f"its {kind} is {digest}"
-    if not source.name.endswith(".zip"):
-        return ""
+    kind = source.name.rpartition(".")[2]
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
+        if kind == "zip":
+            with zipfile.ZipFile(path) as archive:
+                damaged = archive.testzip()
+            return f"{damaged} in it is damaged" if damaged else ""
+        if kind == "jpg":
+            open_image(path, source.name)
+        return ""
     except Exception as error:  # zipfile raises many kinds for a broken file
-        return f"not a whole zip archive ({error})"
-    return f"{damaged} in it is damaged" if damaged else ""
+        return f"not a whole {kind} ({error})"
 
 
 def _addresses(folder, split, count):
@@ -163,9 +164,9 @@ def _addresses(folder, split, count):
     (images,) = read_lists(archive, archive.require(f"captions_{split}.json"), "images")
     for image, where in itertools.islice(images, count):
         file, address = (field(image, key, str, where) for key in ("file_name", "coco_url"))
-        if file in ("", ".", "..") or set(file) & set('/\\:\0"\n'):
+        if not file.endswith(".jpg") or set(file) & set("/\\:\0"):
             refuse(where, f"{file!r} is no plain file name; fetch the file again")
-        if not address.startswith(("http://", "https://")) or set(address) & set('"\\\n'):
+        if not address.startswith(("http://", "https://")) or "\0" in address:
             refuse(where, f"{address!r} is no address; fetch the file again")
         addresses[f"{split}/{file}"] = address
     return addresses
@@ -174,26 +175,25 @@ def _addresses(folder, split, count):
 def fetch_images(addresses, folder, progress=True):
     """Fetch images eight at a time; those that are there already stay.
 
-    Inputs: addresses: dict from place below the folder to address
+    Inputs: addresses: dict from place below the folder to address; progress: show a progress bar
     Raises: DataError naming the first that did not come, after the others have
     """
-    from helpers.images import ImageError, open_image
+    from tqdm.auto import tqdm
 
-    missing = {folder / place: url for place, url in addresses.items()}
-    missing = {path: url for path, url in missing.items() if not path.exists()}
-    hidden = {path: path.with_name(f".{path.name}") for path in missing}
-    orders = (f'url = "{url}"\noutput = "{hidden[path]}"\n' for path, url in missing.items())
-    command = [*CURL, "--create-dirs", "--parallel", "--parallel-max", "8", "--config", "-"]
-    if missing:
-        _curl(command, progress, input="".join(orders), text=True)
-    failed = []
-    for path, url in missing.items():
+    def problem(place):
         try:
-            open_image(hidden[path])
-            os.replace(hidden[path], path)
-        except ImageError as error:
-            hidden[path].unlink(missing_ok=True)
-            failed.append(f"{url} ({str(error).partition(': ')[2]})")
+            fetch(Source(addresses[place]), folder / place, progress=False)
+            return ""
+        except DataError as error:
+            return str(error)
+
+    pool = ThreadPoolExecutor(8)
+    try:
+        problems = pool.map(problem, addresses)
+        problems = tqdm(problems, total=len(addresses), unit="image", disable=not progress)
+        failed = list(filter(None, problems))
+    finally:
+        pool.shutdown(cancel_futures=True)  # when it is interrupted
     if failed:
         count = f"{len(failed):,} of {len(addresses):,} images did not come"
         raise DataError(f"{count}, run this again; the first: {failed[0]}")
