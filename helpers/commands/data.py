@@ -23,6 +23,7 @@ def run(options):
     Of several data sets, the vocabulary is that of all together.
     """
     from helpers.coco import find_data, read_split
+    from helpers.files import DataError
     from helpers.formats import FORMATS
 
     every, first = [], []
@@ -30,22 +31,25 @@ def run(options):
         archive, kind = find_data(path, options.format)
         splits = [read_split(archive, kind, split) for split in FORMATS[kind].splits(archive)]
         print(f"{archive.path}: {kind}")
-        _print_table(splits)
-        for data in splits:
-            _print_left_out(data, 10**9 if options.all else _LISTED)
+        _print_table(splits, None if options.all else _LISTED)
         every += splits
         first.append(splits[0])
     _print_vocabulary(first, options.min_count)
     for data in every if options.open else []:
-        _print_broken(data)
+        from helpers.features import open_picture  # imports torch
+
+        opened = (open_picture(data, i) for i in range(len(data)))
+        broken = [f"\n    {each}" for each in opened if isinstance(each, DataError)]
+        counts = f"{len(data):,} pictures opened, {len(broken):,} broken"
+        print(f"{data.split}: {counts}", *broken, sep="")
     for data in every:
         pairs = zip(data.files, data.captions, strict=True)
         for file, captions in itertools.islice(pairs, options.examples):
-            print(f"{data.split}: {file}")
-            print(*(f"    {caption}" for caption in captions), sep="\n")
+            print(f"{data.split}: {file}", *captions, sep="\n    ")
 
 
-def _print_table(splits):
+def _print_table(splits, limit):
+    """Print how much each split holds, and the names of what is left out."""
     heads = ("images", "captions", "no file", "no caption", "blank captions")
     print(f"  {'split':8}", *heads, sep="  ")
     for data in splits:
@@ -53,23 +57,12 @@ def _print_table(splits):
         counts = (len(data), captions, len(data.missing), len(data.uncaptioned), data.blank)
         columns = (f"{n:>{len(head)},}" for head, n in zip(heads, counts, strict=True))
         print(f"  {data.split:8}", *columns, sep="  ")
-
-
-def _print_left_out(data, limit):
-    for what, names in (("no file", data.missing), ("no caption", data.uncaptioned)):
-        more = f" and {len(names[limit:]):,} more (--all)" if names[limit:] else ""
-        if names:
-            print(f"{data.split}, {what}: {', '.join(names[:limit])}{more}")
-
-
-def _print_broken(data):
-    from helpers.features import open_picture
-    from helpers.files import DataError
-
-    opened = (open_picture(data, i) for i in range(len(data)))
-    problems = [f"\n    {each}" for each in opened if isinstance(each, DataError)]
-    counts = f"{data.split}: {len(data):,} pictures opened, {len(problems):,} broken"
-    print(counts, *problems, sep="")
+    for data in splits:
+        for what, names in (("no file", data.missing), ("no caption", data.uncaptioned)):
+            shown = names[:limit]
+            more = f" and {len(names) - len(shown):,} more (--all)" * (len(shown) < len(names))
+            if names:
+                print(f"{data.split}, {what}: {', '.join(shown)}{more}")
 
 
 def _print_vocabulary(parts, min_count):
