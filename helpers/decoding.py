@@ -25,28 +25,23 @@ small little large big young old older tall long wooden grassy each several
 
 @dataclass
 class Caption:
-    """A caption: its text, words and ids, with <END> where the model ended it.
-
-    words: one per id but <END>; the text joins some of them, such as "dog" and "'s"
-    log_prob: the model's log-probability of `ids`, in nats
-    alpha: attention weights, one row per id, (T, P); None for a model without attention
-    """
+    """A caption: its text, words and ids, with <END> where the model ended it."""
 
     text: str
-    words: list
+    words: list  # one per id but <END>; the text joins some of them, such as "dog" and "'s"
     ids: list
-    log_prob: float
-    alpha: np.ndarray | None = None
+    log_prob: float  # the model's, of `ids`, in nats
+    alpha: np.ndarray | None = (
+        None  # attention weights, (T, P), one row per id, where there are any
+    )
 
 
 @torch.inference_mode()
 def greedy(model, features, max_length=20):
     """Take the most probable word at each step.
 
-    Inputs:
-        model: CaptioningRNN, in evaluation mode
-        features: of N images, as the model takes them: (N, C), or (N, P, C)
-        max_length: at most so many words
+    Inputs: model: CaptioningRNN, in evaluation mode; features: of N images, as the model takes
+        them, (N, C) or (N, P, C); max_length: at most so many words
     Returns: list of N `Caption`s. Raises: ValueError if max_length is below 1.
     """
     return _decode(model, features, max_length, lambda log_probs: log_probs.argmax(1))
@@ -61,7 +56,6 @@ def sample(model, features, temperature=1.0, top_p=None, seed=0, max_length=20, 
         temperature: above 0; small values approach greedy decoding
         top_p: draw from the fewest words that hold this share of the probability, in (0, 1]
             (Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration")
-        seed: of the random numbers
         copies: captions per image
     Returns: list of N * copies `Caption`s, those of an image in a row
     Raises: ValueError for a value out of range; FloatingPointError where the model's weights have
@@ -107,10 +101,10 @@ def beam(
     Returns: for each of N images a list of `width` `Caption`s, best first
     Raises: ValueError if a value is out of range or width exceeds the words to choose from.
     """
-    _check_length(max_length)
     choices = len(model.vocabulary) - len(FORBIDDEN)
     if not 1 <= width <= choices:
         raise ValueError(f"width must be in [1, {choices}] for this vocabulary, not {width}")
+    _check_length(max_length)
     state, A = model.start(features)
     N, device = state[0].shape[0], state[0].device
     state = tuple(s.repeat_interleave(width, 0) for s in state)
@@ -159,11 +153,8 @@ def several(
 ):  # fmt: skip
     """Caption images in one or several ways: the best of a beam, or by chance.
 
-    Inputs:
-        model, features, max_length: as for `greedy`
-        width, length_penalty, no_repeat_ngram, finish: of the beam; a width of 1 is greedy
-        count: how many of the beam to return
-        samples: how many captions to draw instead, with `temperature`, `top_p` and `seed`
+    Inputs: as for `beam` and `sample`; count: how many of the beam to return; samples: how many
+        captions to draw instead
     Returns: for each of N images a list of `Caption`s, best first. Raises: as `sample` and `beam`
     """
     if samples:
@@ -178,11 +169,7 @@ def several(
 
 
 def best(model, features, width=1, **options):
-    """Caption images as well as a model can: greedily, or with the best of a beam.
-
-    Inputs: model, features: as for `greedy`; width: of the beam; options: others of `several`
-    Returns: list of N `Caption`s. Raises: as `several`
-    """
+    """Caption images as well as a model can: N `Caption`s, of features as for `several`."""
     return [captions[0] for captions in several(model, features, width, **options)]
 
 
@@ -192,8 +179,7 @@ def replay(model, features, ids):
 
     The caption's own log-probability is the sum of entries [t, ids[t]].
 
-    Inputs: model: as for `greedy`; features: of one image, with a leading dimension of 1; ids: the
-        caption's, T of them, without <START>
+    Inputs: features: of one image, with a leading dimension of 1; ids: T, without <START>
     """
     state, A = model.start(features)
     rows = []

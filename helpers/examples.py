@@ -12,9 +12,7 @@ class CaptionExamples(torch.utils.data.Dataset):
 
     Inputs:
         features: array or memory map, one row per image, (I, ...)
-        captions: for each image a list of captions (text)
-        vocabulary: Vocabulary
-        max_words: longer captions are cut
+        captions: for each image a list of captions (text); longer ones than `max_words` are cut
         per_image: take so many captions of each image, of more the first, fewer several times, so
             that each image weighs the same; None for all of them once
     Raises: ValueError when the numbers of images differ
@@ -35,10 +33,9 @@ class CaptionExamples(torch.utils.data.Dataset):
         return len(self.ids)
 
     def batch(self, indices):
-        """Say what a batch of the examples `indices`, (N,), is made of.
+        """Return rows of the I images (I,) and the ids (N, T), padded, of N examples `indices`.
 
-        Returns: rows of I images, (I,), and caption ids (N, T) padded; K = N / I captions in a row
-            belong to one image
+        K = N / I captions in a row belong to one image.
         """
         rows = self.rows[indices]
         K = np.count_nonzero(rows == rows[0])

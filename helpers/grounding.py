@@ -13,29 +13,22 @@ NAMES = {"hit": "map of the word", "other": "map of another word", "chance": "ch
 
 @dataclass(frozen=True)
 class Pointed:
-    """One word that names an object in its picture, and where its map points.
+    """One word that names an object in its picture, and where its map points."""
 
-    image: number of the picture; step: of the word in its caption, from 0
-    word, category: the word, and what it names
-    hit: 1 if the most attended cell's centre lies in a box of that category, else 0
-    other: mean of the same over the maps of the caption's other words, held against this box
-    chance: share of all cells whose centre lies in such a box
-    """
-
-    image: int
-    step: int
+    image: int  # number of the picture
+    step: int  # of the word in its caption, from 0
     word: str
-    category: str
-    hit: int
-    other: float
-    chance: float
+    category: str  # what it names
+    hit: int  # 1 if the most attended cell's centre lies in a box of that category, else 0
+    other: float  # mean of the same over the maps of the caption's other words
+    chance: float  # share of all cells whose centre lies in such a box
 
 
 def cell_centres(positions, size):
-    """Return where the P cells of a square grid, row by row from the top left, have their centres.
+    """Return the centres, x and y (P, 2), of the P cells of a square grid, row by row.
 
-    Inputs: positions: P, a square number; size: side of the picture, in pixels
-    Returns: x and y in pixels, (P, 2). Raises: ValueError if P is no square number.
+    Inputs: positions: P; size: side of the picture, in pixels
+    Raises: ValueError if P is no square number.
     """
     side = round(positions**0.5)
     if side * side != positions:
@@ -45,30 +38,10 @@ def cell_centres(positions, size):
     return np.stack([x.ravel(), y.ravel()], axis=1)
 
 
-def boxes_in_square(things, image_size, size):
-    """Put boxes of a picture into the square that an encoder sees of it, cut off at its sides.
-
-    Inputs: things: list of (category, x, y, width, height), in pixels of the picture;
-        image_size: its width and height; size: side of its central square, once scaled, in pixels
-    Returns: list of the same form, without what lies outside
-    """
-    width, height = image_size
-    scale = size / min(width, height)
-    left, top = (width - min(image_size)) / 2, (height - min(image_size)) / 2
-    inside = []
-    for category, x, y, w, h in things:
-        xs = [min(max((edge - left) * scale, 0), size) for edge in (x, x + w)]
-        ys = [min(max((edge - top) * scale, 0), size) for edge in (y, y + h)]
-        if xs[0] < xs[1] and ys[0] < ys[1]:
-            inside.append((category, xs[0], ys[0], xs[1] - xs[0], ys[1] - ys[0]))
-    return inside
-
-
 def cells_in_boxes(positions, boxes, size):
     """Tell which cells have their centre in at least one box, bool (P,).
 
-    Inputs: positions, size: as for `cell_centres`; boxes: list of (x, y, width, height) in pixels,
-        from the top left corner
+    Inputs: positions, size: as for `cell_centres`; boxes: list of (x, y, width, height) in pixels
     """
     x, y = cell_centres(positions, size).T
     inside = np.zeros(positions, dtype=bool)
@@ -80,18 +53,14 @@ def cells_in_boxes(positions, boxes, size):
 def pointing_game(captions, boxes, category_of_word, size=224, steps=(0,)):
     """Play the pointing game with every word that names an object of its picture.
 
-    A word that names nothing, or something that is not in the picture, does not take part: there
-    is no box to point at.
-
     Inputs:
         captions: one `decoding.Caption` with its maps for each picture
         boxes: for each picture a list of (category, x, y, width, height), in pixels of the
-            square that the encoder sees
+            square that the encoder sees, whose side is `size`
         category_of_word: dict from a word to the category that it names
-        size: side of that square, in pixels
         steps: the maps to average, counted from the word's own: (-1, 0) is its own and that of
             the word before it; those outside the caption are left out
-    Returns: list of `Pointed`
+    Returns: list of `Pointed`, for words of which a box is in the picture
     Raises: ValueError if the numbers of pictures differ or a caption has no maps.
     """
     if len(captions) != len(boxes):
@@ -107,14 +76,10 @@ def pointing_game(captions, boxes, category_of_word, size=224, steps=(0,)):
             if not named or step not in highest:
                 continue
             inside = cells_in_boxes(caption.alpha.shape[1], named, size)  # (P,)
+            hit, chance = int(inside[highest[step]]), float(inside.mean())
             others = [inside[cell] for other, cell in highest.items() if other != step]
-            points.append(
-                Pointed(
-                    image, step, word, category, int(inside[highest[step]]),
-                    float(np.mean(others)) if others else float(inside.mean()),
-                    float(inside.mean()),
-                )
-            )  # fmt: skip
+            other = float(np.mean(others)) if others else chance
+            points.append(Pointed(image, step, word, category, hit, other, chance))
     return points
 
 
@@ -143,10 +108,7 @@ def pointing_scores(points):
 
 
 def by_category(points):
-    """Average `Pointed` over the words that name the same kind of thing.
-
-    Returns: dict from a category to the share of hits, chance, and how many words there are
-    """
+    """Average `Pointed` by category: dict to the share of hits, chance, and how many words."""
     groups = {}
     for point in points:
         groups.setdefault(point.category, []).append((point.hit, point.chance))
@@ -163,7 +125,7 @@ def entropy(alpha):
 
 
 def entropy_over_time(captions):
-    """Average the entropy of captions' maps over those that are long enough, step by step.
+    """Average the entropy of captions' maps, step by step over those that are long enough.
 
     Returns: means in nats (T,), and how many captions each is made of, (T,)
     """

@@ -76,9 +76,13 @@ def java_scores(
     """
     truth, results = _tokenized(references, candidates)
     scores, absent = {}, {}
+    java = shutil.which("java")
+    # macOS has a `java` that only says where to get one
+    runs = java and not subprocess.run([java, "-version"], capture_output=True).returncode
     for name, compute in (("METEOR", _meteor), ("SPICE", _spice)):
         try:
-            _check_java()
+            if not runs:
+                raise _Absent("needs Java, and no `java` was found")
             scores[name] = compute(truth, results)
         except _Absent as reason:
             absent[name] = str(reason)
@@ -87,13 +91,6 @@ def java_scores(
 
 class _Absent(Exception):
     """A metric cannot be computed here; the message says why."""
-
-
-def _check_java() -> None:
-    java = shutil.which("java")
-    # macOS has a `java` that only says where to get one
-    if not java or subprocess.run([java, "-version"], capture_output=True).returncode:
-        raise _Absent("needs Java, and no `java` was found")
 
 
 def _meteor(truth: dict, results: dict) -> float:

@@ -16,7 +16,7 @@ from helpers.vocabulary import shift_captions
 class MultiHeadAttention(nn.Module):
     """Attention with its own queries, keys and values, in several heads side by side.
 
-    Inputs: dim: E, size of a vector; heads: how many parts of E / heads it is cut into
+    Inputs: dim: E, size of a vector; heads: how many parts it is cut into
     """
 
     def __init__(self, dim, heads):
@@ -31,13 +31,12 @@ class MultiHeadAttention(nn.Module):
 
         Inputs: x (N, T, E), A (N, P, E). Returns: (N, T, E).
         """
-        Q, K, V = (self._split(y) for y in (self.query(x), self.key(A), self.value(A)))
+        Q, K, V = (
+            y.unflatten(2, (self.heads, -1)).transpose(1, 2)  # (N, heads, T or P, E / heads)
+            for y in (self.query(x), self.key(A), self.value(A))
+        )
         attn = scaled_dot_product_attention(Q, K, V, is_causal=causal)  # (N, heads, T, E / heads)
         return self.join(attn.transpose(1, 2).flatten(2))
-
-    def _split(self, x):
-        """Cut (N, T, E) into (N, heads, T, E / heads)."""
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
 
 class Block(nn.Module):
@@ -66,12 +65,8 @@ class Block(nn.Module):
 class CaptioningTransformer(nn.Module):
     """Describe images with a transformer.
 
-    Inputs:
-        vocabulary: Vocabulary of V words
-        feature_dim: C, size of an image feature
-        dim, heads, dropout: as for `Block`
-        layers: how many blocks
-        max_length: of a caption, in words
+    Inputs: vocabulary: of V words; feature_dim: C, size of an image feature; dim, heads, dropout:
+        as for `Block`; layers: how many; max_length: of a caption, in words
     """
 
     feature_mean: torch.Tensor

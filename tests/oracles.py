@@ -28,6 +28,8 @@ SHAPES = {
     "word_embedding": {"x": "ids", "W": "V D"},
 }  # fmt: skip
 
+KERNELS = [name for name in vars(kernels) if name.endswith(("_forward", "_backward", "_loss"))]
+
 
 def forward_of(name):
     """Return the forward kernel of a name in SHAPES."""

@@ -5,7 +5,6 @@ import pytest
 
 from helpers.decoding import Caption
 from helpers.grounding import (
-    boxes_in_square,
     by_category,
     cell_centres,
     cells_in_boxes,
@@ -139,12 +138,3 @@ def test_words_of_a_kind_are_averaged_and_counted():
     caption = caption_of("a puppy ball boat", [3, 1, 0, 3, 2])
     points = pointing_game([caption, caption], [boxes, boxes], CATEGORY, size=200)
     assert by_category(points) == {"dog": (1.0, 0.5, 2), "ball": (0.0, 0.25, 2)}
-
-
-def test_boxes_in_the_central_square():
-    things = [("dog", 30, 0, 20, 10), ("cat", 0, 0, 10, 20), ("sky", 0, 0, 60, 20)]
-    # 60 x 20 pixels: the central square is x from 20 to 40, and is scaled by 5
-    assert boxes_in_square(things, (60, 20), 100) == [
-        ("dog", 50, 0, 50, 50), ("sky", 0, 0, 100, 100),
-    ]  # fmt: skip
-    assert boxes_in_square([("dog", 0, 30, 20, 20)], (20, 60), 100) == [("dog", 0, 50, 100, 50)]

@@ -267,7 +267,7 @@ def test_sizes_show_in_the_repr(make, name, plain, twin):
     assert repr(make(4, 5)) == f"{make.__name__}(4, 5)"
     assert repr(WordEmbedding(9, 4)) == "WordEmbedding(9, 4)"
     assert repr(TemporalAffine(4, 6)) == "TemporalAffine(4, 6)"
-    assert layers.layer_sizes(make(4, 5)) == (4, 5)
+    assert make(4, 5).sizes == (4, 5)
 
 
 def test_captions_that_share_an_image_run_as_if_each_had_its_own():
@@ -334,7 +334,7 @@ def test_masked_scores_reach_neither_the_loss_nor_the_gradient(smoothing, weight
 
 
 def test_without_the_engine_s_folder_the_textbook_goes_on(monkeypatch):
-    for name in ("engine", "memory", "products"):
+    for name in ("engine", "process"):
         monkeypatch.setitem(sys.modules, f"helpers.fast.{name}", None)  # as if it were not there
     with pytest.warns(UserWarning, match="helpers.fast.engine.*; the textbook's kernels go on"):
         chosen = layers.use_engine("compiled")

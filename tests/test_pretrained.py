@@ -13,7 +13,7 @@ from helpers.decoding import Caption, best
 from helpers.encoder import ImageEncoder, WordDetector
 from helpers.features import encode_images
 from helpers.files import DataError, read_json
-from helpers.grounding import boxes_in_square, pointing_game, pointing_scores
+from helpers.grounding import pointing_game, pointing_scores
 from helpers.images import open_image
 from helpers.metrics import score_captions
 from helpers.photographs import photograph_path
@@ -288,6 +288,34 @@ def test_what_the_card_says_of_cocos_photographs(coco_80):
     alone = best(captioner.model, features, 5)
     scores = score_captions(coco.captions, [caption.text for caption in alone])
     told(rf"ithout the detector their CIDEr-D is {SHARE}", scores["CIDEr-D"])
+
+
+def boxes_in_square(things, image_size, size):
+    """Put boxes of a picture into the square that an encoder sees of it, cut off at its sides.
+
+    Inputs: things: list of (category, x, y, width, height), in pixels of the picture;
+        image_size: its width and height; size: side of its central square, once scaled, in pixels
+    Returns: list of the same form, without what lies outside
+    """
+    width, height = image_size
+    scale = size / min(width, height)
+    left, top = (width - min(image_size)) / 2, (height - min(image_size)) / 2
+    inside = []
+    for category, x, y, w, h in things:
+        xs = [min(max((edge - left) * scale, 0), size) for edge in (x, x + w)]
+        ys = [min(max((edge - top) * scale, 0), size) for edge in (y, y + h)]
+        if xs[0] < xs[1] and ys[0] < ys[1]:
+            inside.append((category, xs[0], ys[0], xs[1] - xs[0], ys[1] - ys[0]))
+    return inside
+
+
+def test_boxes_in_the_central_square():
+    things = [("dog", 30, 0, 20, 10), ("cat", 0, 0, 10, 20), ("sky", 0, 0, 60, 20)]
+    # 60 x 20 pixels: the central square is x from 20 to 40, and is scaled by 5
+    assert boxes_in_square(things, (60, 20), 100) == [
+        ("dog", 50, 0, 50, 50), ("sky", 0, 0, 100, 100),
+    ]  # fmt: skip
+    assert boxes_in_square([("dog", 0, 30, 20, 20)], (20, 60), 100) == [("dog", 0, 50, 100, 50)]
 
 
 def test_what_the_card_says_of_where_words_are_found(coco_80):

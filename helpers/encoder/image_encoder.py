@@ -16,10 +16,7 @@ from helpers.files.tensors import read_tensors
 
 
 def load_pixels(image, size=224):
-    """Scale the short side of an RGB picture to `size` pixels and cut out the central square.
-
-    Returns: uint8 tensor, (3, size, size)
-    """
+    """Scale an RGB picture's short side to `size`, cut out the central square: uint8 (3, S, S)."""
     square = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
     return torch.from_numpy(np.array(square)).permute(2, 0, 1)
 
@@ -54,8 +51,7 @@ class ImageEncoder(nn.Module):
         if image_size and not (isinstance(image_size, int) and 1 <= image_size <= 4096):
             raise ValueError(f"image_size: expected pixels in [1, 4096], got {image_size!r}")
         spec = BACKBONES[backbone]
-        self.backbone, self.pool, self.stride = backbone, pool, stride
-        self.mirrored = mirrored
+        self.backbone, self.pool, self.stride, self.mirrored = backbone, pool, stride, mirrored
         self.image_size = image_size or spec.image_size
         self.weights, self.tuned = (
             str(Path(file).resolve()) if file else None for file in (weights, tuned)
@@ -109,10 +105,7 @@ class ImageEncoder(nn.Module):
 
 
 def _channels(network, stride):
-    """Return the channels C of the last stage with so many pixels between positions.
-
-    Raises: ValueError if there is none.
-    """
+    """Return the channels C of the last stage with so many pixels between positions."""
     strides = LAST_STAGE if isinstance(network, EfficientNetLite) else {32: None}
     if stride not in strides:
         known = ", ".join(map(str, strides))

@@ -1,8 +1,7 @@
 """Scaled dot-product attention over image positions, and the LSTM that looks at each step.
 
 Names and shapes of EECS 498-007; Xu et al. 2015, "Show, Attend and Tell"; the scaling by
-sqrt(H) of Vaswani et al. 2017, "Attention Is All You Need". All arrays of a call are NumPy
-arrays or torch tensors of one float dtype.
+sqrt(H) of Vaswani et al. 2017, "Attention Is All You Need". Arrays as in `rnn`.
 """
 
 from math import sqrt
@@ -25,14 +24,9 @@ def dot_product_attention_forward(prev_h, A):
 
         scores_p = prev_h . A_p / sqrt(H);  alpha = softmax(scores);  attn = sum_p alpha_p A_p
 
-    Inputs:
-        prev_h: hidden state, (N, H)
-        A: image positions, (N, P, H)
-    Returns:
-        attn: (N, H)
-        alpha: attention weights, (N, P); each row is positive and sums to 1
-        cache: for the backward pass
-    Raises: ValueError or TypeError naming an argument of the wrong shape, kind or dtype.
+    Inputs: prev_h: hidden state, (N, H); A: image positions, (N, P, H)
+    Returns: attn (N, H); alpha, the attention weights, (N, P), whose rows are positive and sum
+        to 1; cache, for the backward pass
     """
     xp = array_namespace(A)
     scores = (prev_h[:, None] @ A.mT)[:, 0] / sqrt(A.shape[2])  # (N, P)
@@ -48,9 +42,7 @@ def dot_product_attention_backward(dattn, cache):
 
     A takes part twice: it is compared with the hidden state, and it is averaged.
 
-    Inputs:
-        dattn: (N, H)
-        cache: from the forward pass
+    Inputs: dattn (N, H); cache: from the forward pass
     Returns: dprev_h (N, H), dA (N, P, H)
     """
     prev_h, A, alpha = cache
@@ -62,11 +54,7 @@ def dot_product_attention_backward(dattn, cache):
 
 
 def scores_backward(dattn, A, alpha):
-    """Go back from attn to the products prev_h . A_p: the softmax and the division by sqrt(H).
-
-    Inputs: dattn (N, H), A (N, P, H), alpha (N, P)
-    Returns: gradient with respect to prev_h . A_p, (N, P)
-    """
+    """Go back from attn, (N, H), to prev_h . A_p, (N, P): the softmax and the division."""
     dalpha = (dattn[:, None] @ A.mT)[:, 0]  # (N, P)
     mean = (alpha * dalpha).sum(1)[:, None]  # (N, 1)
     return alpha * (dalpha - mean) / sqrt(A.shape[2])
@@ -83,10 +71,7 @@ def attention_lstm_step_forward(x, prev_h, prev_c, attn, Wx, Wh, Wattn, b):
         prev_h, prev_c: hidden and cell state before it, (N, H) each
         attn: attended image, (N, H)
         Wx, Wh, Wattn, b: weights, (D, 4H), (H, 4H), (H, 4H), (4H,)
-    Returns:
-        next_h, next_c: (N, H) each
-        cache: for the backward pass
-    Raises: ValueError or TypeError naming an argument of the wrong shape, kind or dtype.
+    Returns: next_h, next_c: (N, H) each; cache, for the backward pass
     """
     a = x @ Wx + prev_h @ Wh + attn @ Wattn + b  # (N, 4H)
     next_h, next_c, gates_cache = lstm_gates_forward(a, prev_c)
@@ -100,9 +85,7 @@ def attention_lstm_step_forward(x, prev_h, prev_c, attn, Wx, Wh, Wattn, b):
 def attention_lstm_step_backward(dnext_h, dnext_c, cache):
     """Backward pass of `attention_lstm_step_forward`.
 
-    Inputs:
-        dnext_h, dnext_c: (N, H) each
-        cache: from the forward pass
+    Inputs: dnext_h, dnext_c: (N, H) each; cache: from the forward pass
     Returns: dx (N, D), dprev_h (N, H), dprev_c (N, H), dattn (N, H),
         dWx (D, 4H), dWh (H, 4H), dWattn (H, 4H), db (4H,)
     """
@@ -119,9 +102,7 @@ def attention_lstm_forward(x, A, Wx, Wh, Wattn, b):
     Each step attends with the hidden state before it. The inputs of all timesteps are
     projected in one product before the loop.
 
-    Inputs:
-        x: input sequence, (N, T, D)
-        A: image positions, (N, P, H)
+    Inputs: x: input sequence, (N, T, D); A: image positions, (N, P, H);
         Wx, Wh, Wattn, b: weights, (D, 4H), (H, 4H), (H, 4H), (4H,)
     Returns:
         h: hidden states of all timesteps, (N, T, H)
@@ -129,7 +110,6 @@ def attention_lstm_forward(x, A, Wx, Wh, Wattn, b):
         cache: for the backward pass: the arguments but b; h, attn (N, T, H), alpha; the cell
             state before each timestep (N, T, H), the gates (N, T, 4H) and tanh of the cell state
             after it (N, T, H)
-    Raises: ValueError or TypeError naming an argument of the wrong shape, kind or dtype.
     """
     xp = array_namespace(x)
     a, _ = temporal_affine_forward(x, Wx, b)  # x Wx + b, (N, T, 4H)
@@ -156,9 +136,7 @@ def attention_lstm_backward(dh, cache):
     The gradient of A adds up over timesteps, in two batched products after the loop, and takes
     the share of the initial states, which are its mean.
 
-    Inputs:
-        dh: gradients of the loss with respect to every hidden state, (N, T, H)
-        cache: from the forward pass
+    Inputs: dh: gradients of the loss for every hidden state, (N, T, H); cache: from forward
     Returns: dx (N, T, D), dA (N, P, H), dWx (D, 4H), dWh (H, 4H), dWattn (H, 4H), db (4H,)
     """
     x, A, Wx, Wh, Wattn, h, attn, alpha, prev_c, gates, tanh_c = cache

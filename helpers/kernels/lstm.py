@@ -1,8 +1,7 @@
 """LSTM: the gates, one timestep and the whole sequence, forward and backward.
 
 Gates in the order i, f, o, g, as in CS231n; Hochreiter and Schmidhuber 1997, "Long short-term
-memory", with the forget gate of Gers, Schmidhuber and Cummins 2000. All arrays of a call are
-NumPy arrays or torch tensors of one float dtype.
+memory", with the forget gate of Gers, Schmidhuber and Cummins 2000. Arrays as in `rnn`.
 """
 
 from array_api_compat import array_namespace
@@ -23,12 +22,8 @@ def lstm_gates_forward(a, prev_c):
         i, f, o = sigmoid(a_i), sigmoid(a_f), sigmoid(a_o);  g = tanh(a_g)
         next_c = f * prev_c + i * g;  next_h = o * tanh(next_c)
 
-    Inputs:
-        a: pre-activations of the four gates side by side, (N, 4H)
-        prev_c: cell state, (N, H)
-    Returns:
-        next_h, next_c: (N, H) each
-        cache: prev_c, the gates (N, 4H) and tanh(next_c) (N, H)
+    Inputs: a: pre-activations of the four gates side by side, (N, 4H); prev_c: (N, H)
+    Returns: next_h, next_c: (N, H) each; cache: prev_c, the gates (N, 4H), tanh(next_c) (N, H)
     """
     xp, H = array_namespace(a), prev_c.shape[1]
     sigmoids = 0.5 * (1 + xp.tanh(0.5 * a[:, : 3 * H]))  # a sigmoid that cannot overflow
@@ -43,9 +38,7 @@ def lstm_gates_forward(a, prev_c):
 def lstm_gates_backward(dnext_h, dnext_c, cache):
     """Backward pass of `lstm_gates_forward`.
 
-    Inputs:
-        dnext_h, dnext_c: (N, H) each
-        cache: from the forward pass
+    Inputs: dnext_h, dnext_c: (N, H) each; cache: from the forward pass
     Returns: da (N, 4H), dprev_c (N, H)
     """
     prev_c, gates, tanh_c = cache
@@ -66,10 +59,7 @@ def lstm_step_forward(x, prev_h, prev_c, Wx, Wh, b):
         x: input at this timestep, (N, D)
         prev_h, prev_c: hidden and cell state before it, (N, H) each
         Wx, Wh, b: weights, (D, 4H), (H, 4H), (4H,)
-    Returns:
-        next_h, next_c: hidden and cell state after it, (N, H) each
-        cache: for the backward pass
-    Raises: ValueError or TypeError naming an argument of the wrong shape, kind or dtype.
+    Returns: next_h, next_c: the states after it, (N, H) each; cache, for the backward pass
     """
     a = x @ Wx + prev_h @ Wh + b  # (N, 4H)
     next_h, next_c, gates_cache = lstm_gates_forward(a, prev_c)
@@ -82,9 +72,7 @@ def lstm_step_forward(x, prev_h, prev_c, Wx, Wh, b):
 def lstm_step_backward(dnext_h, dnext_c, cache):
     """Backward pass of one timestep: through the gates, then through a = x Wx + prev_h Wh + b.
 
-    Inputs:
-        dnext_h, dnext_c: gradients with respect to next_h and next_c, (N, H) each
-        cache: from the forward pass
+    Inputs: dnext_h, dnext_c: gradients of the loss, (N, H) each; cache: from the forward pass
     Returns: dx (N, D), dprev_h (N, H), dprev_c (N, H), dWx (D, 4H), dWh (H, 4H), db (4H,)
     """
     x, prev_h, Wx, Wh, *gates_cache = cache
@@ -107,7 +95,6 @@ def lstm_forward(x, h0, Wx, Wh, b, c0=None):
         h: hidden states of all timesteps, (N, T, H)
         cache: for the backward pass: the arguments but b; h; the cell state before each timestep
             (N, T, H), the gates (N, T, 4H) and tanh of the cell state after it (N, T, H)
-    Raises: ValueError or TypeError naming an argument of the wrong shape, kind or dtype.
     """
     xp = array_namespace(x)
     a, _ = temporal_affine_forward(x, Wx, b)  # x Wx + b, (N, T, 4H)
@@ -128,9 +115,7 @@ def lstm_backward(dh, cache):
 
     The sums over time in dWx, dWh and db are one product each, after the loop.
 
-    Inputs:
-        dh: gradients of the loss with respect to every hidden state, (N, T, H)
-        cache: from the forward pass
+    Inputs: dh: gradients of the loss for every hidden state, (N, T, H); cache: from forward
     Returns: dx (N, T, D), dh0 (N, H), dWx (D, 4H), dWh (H, 4H), db (4H,);
         then dc0 (N, H), if the forward pass was given a c0
     """

@@ -1,7 +1,8 @@
 """Vanilla RNN: one timestep and the whole sequence, forward and backward.
 
 After CS231n's `rnn_layers.py` (names, shapes and argument order); Elman 1990, "Finding
-structure in time". All arrays of a call are NumPy arrays or torch tensors of one float dtype.
+structure in time". All arrays of a call are NumPy arrays or torch tensors of one float dtype;
+an argument of another kind, dtype or shape raises a TypeError or ValueError that names it.
 """
 
 from array_api_compat import array_namespace
@@ -22,10 +23,7 @@ def rnn_step_forward(x, prev_h, Wx, Wh, b):
         x: input at this timestep, (N, D)
         prev_h: hidden state before it, (N, H)
         Wx, Wh, b: weights, (D, H), (H, H), (H,)
-    Returns:
-        next_h: hidden state after it, (N, H)
-        cache: for the backward pass
-    Raises: ValueError or TypeError naming an argument of the wrong shape, kind or dtype.
+    Returns: next_h, the hidden state after it, (N, H); cache, for the backward pass
     """
     xp = array_namespace(x)
     next_h = xp.tanh(x @ Wx + prev_h @ Wh + b)  # (N, H)
@@ -38,9 +36,7 @@ def rnn_step_backward(dnext_h, cache):
 
     The derivative of tanh needs the output alone: da = dnext_h * (1 - next_h^2).
 
-    Inputs:
-        dnext_h: gradient of the loss with respect to next_h, (N, H)
-        cache: from the forward pass
+    Inputs: dnext_h: gradient of the loss, (N, H); cache: from the forward pass
     Returns: dx (N, D), dprev_h (N, H), dWx (D, H), dWh (H, H), db (H,)
     """
     x, prev_h, Wx, Wh, next_h = cache
@@ -58,10 +54,7 @@ def rnn_forward(x, h0, Wx, Wh, b):
         x: input sequence, (N, T, D)
         h0: initial hidden state, (N, H)
         Wx, Wh, b: weights, (D, H), (H, H), (H,)
-    Returns:
-        h: hidden states of all timesteps, (N, T, H)
-        cache: for the backward pass
-    Raises: ValueError or TypeError naming an argument of the wrong shape, kind or dtype.
+    Returns: h, the hidden states of all timesteps, (N, T, H); cache, for the backward pass
     """
     xp = array_namespace(x)
     a, _ = temporal_affine_forward(x, Wx, b)  # x Wx + b, (N, T, H)
@@ -80,9 +73,7 @@ def rnn_backward(dh, cache):
     The gradient that reaches h[:, t] is dh[:, t] plus what comes back from timestep t + 1.
     The sums over time in dWx, dWh and db are one product each, after the loop.
 
-    Inputs:
-        dh: gradients of the loss with respect to every hidden state, (N, T, H)
-        cache: from the forward pass
+    Inputs: dh: gradients of the loss for every hidden state, (N, T, H); cache: from forward
     Returns: dx (N, T, D), dh0 (N, H), dWx (D, H), dWh (H, H), db (H,)
     """
     x, h0, Wx, Wh, h = cache
@@ -97,10 +88,6 @@ def rnn_backward(dh, cache):
 
 
 def previous_states(h0, h):
-    """Shift hidden states by one timestep: h0, then h without its last.
-
-    Inputs: h0 (N, H); h (N, T, H)
-    Returns: the state before each timestep, (N, T, H)
-    """
+    """Shift hidden states h (N, T, H) by one timestep: h0 (N, H), then h without its last."""
     xp = array_namespace(h)
     return xp.concat([h0[:, None], h[:, :-1]], axis=1)

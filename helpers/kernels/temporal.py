@@ -13,12 +13,8 @@ from helpers.kernels.arguments import shapes
 def word_embedding_forward(x, W):
     """Look up a word vector for each word id: out[n, t] = W[x[n, t]].
 
-    Inputs:
-        x: integer ids in [0, V), (N, T)
-        W: word vectors, (V, E)
-    Returns:
-        out: (N, T, E)
-        cache: for the backward pass
+    Inputs: x: integer ids in [0, V), (N, T); W: word vectors, (V, E)
+    Returns: out (N, T, E); cache, for the backward pass
     Raises: TypeError if x does not hold integers; ValueError for an id outside [0, V).
     """
     return W[x], (x, W)
@@ -28,11 +24,8 @@ def word_embedding_forward(x, W):
 def word_embedding_backward(dout, cache):
     """Add up the gradients of each occurrence of a word: dW[v] = sum of dout[n, t] with x = v.
 
-    Inputs:
-        dout: (N, T, E)
-        cache: from the forward pass
+    Inputs: dout (N, T, E); cache: from the forward pass
     Returns: dW, (V, E). Word ids have no gradient.
-    Raises: ValueError if dout does not have the shape of the words and of W.
     """
     x, W = cache
     xp = array_namespace(W)
@@ -48,13 +41,8 @@ def word_embedding_backward(dout, cache):
 def temporal_affine_forward(x, W, b):
     """Apply one affine map at every timestep, as a single matrix product: out = x W + b.
 
-    Inputs:
-        x: (N, T, D)
-        W: (D, M)
-        b: (M,)
-    Returns:
-        out: (N, T, M)
-        cache: for the backward pass
+    Inputs: x (N, T, D); W (D, M); b (M,)
+    Returns: out (N, T, M); cache, for the backward pass
     """
     N, T, D = x.shape
     out = x.reshape(N * T, D) @ W + b  # (N T, M)
@@ -65,9 +53,7 @@ def temporal_affine_forward(x, W, b):
 def temporal_affine_backward(dout, cache):
     """Backward pass of `temporal_affine_forward`; the sums over time are matrix products too.
 
-    Inputs:
-        dout: (N, T, M)
-        cache: from the forward pass
+    Inputs: dout (N, T, M); cache: from the forward pass
     Returns: dx (N, T, D), dW (D, M), db (M,)
     """
     x, W = cache
@@ -78,11 +64,7 @@ def temporal_affine_backward(dout, cache):
 
 
 def weight_gradient(x, dout):
-    """Sum x^T dout over batch and time, as one product: the gradient of a W in x W.
-
-    Inputs: x (N, T, D); dout (N, T, M)
-    Returns: dW, (D, M)
-    """
+    """Sum x^T dout over N and T, in one product: from x (N, T, D), dout (N, T, M) to dW (D, M)."""
     N, T, D = x.shape
     return x.reshape(N * T, D).T @ dout.reshape(N * T, dout.shape[2])
 
@@ -99,9 +81,7 @@ def temporal_softmax_loss(scores, y, mask):
         scores: raw scores, (N, T, V)
         y: target ids in [0, V), (N, T)
         mask: True where the target counts, (N, T); False for <NULL> targets
-    Returns:
-        loss: scalar, in nats per caption
-        dscores: (N, T, V)
+    Returns: loss, scalar, in nats per caption; dscores (N, T, V)
     Raises: ValueError for a shape or an id out of range; TypeError for a dtype.
     """
     xp, N = array_namespace(scores), scores.shape[0]

@@ -12,9 +12,4 @@ from helpers.layers.bridges import (
 )
 from helpers.layers.engine import prepare_process, use_engine
 from helpers.layers.modules import LSTM, RNN, AttentionLSTM, TemporalAffine, WordEmbedding
-from helpers.layers.twins import (
-    from_torch,
-    kernel_weights,
-    layer_sizes,
-    to_torch,
-)
+from helpers.layers.twins import from_torch, kernel_weights, to_torch

@@ -8,6 +8,7 @@ from torch import nn
 
 from helpers import kernels
 from helpers.layers.engine import engine_for
+from helpers.settings import check_range
 
 
 def bridge(forward, backward):
@@ -72,10 +73,7 @@ def attention_lstm(x, A, Wx, Wh, Wattn, b):
 
 
 def rows_per_image(x, A):
-    """Return K, the number of rows of x, (N, ...), for each image of A (I, P, H); N = I K.
-
-    Raises: ValueError for images that do not divide the rows.
-    """
+    """Return K, of rows of x (N, ...) for each image of A (I, P, H). Raises: ValueError if none."""
     N, images = len(x), len(A)
     if images == 0 or N % images:
         raise ValueError(f"A must have N = {N} images, or N / K for a whole K, not {images}")
@@ -115,7 +113,7 @@ def temporal_softmax_loss(scores, y, mask, label_smoothing=0.0, weights=None):
     Returns: loss, scalar: summed over time and averaged over the batch, in nats per caption
     Raises: ValueError for a smoothing out of range.
     """
-    _check_smoothing(label_smoothing)
+    check_range("label_smoothing", label_smoothing)
     if weights is not None:
         words = nn.functional.cross_entropy(
             scores[mask], y[mask], reduction="none", label_smoothing=label_smoothing
@@ -136,7 +134,7 @@ def temporal_word_loss(h, W, b, y, mask, label_smoothing=0.0, weights=None):
     Raises: as for `temporal_softmax_loss`
     """
     if engine := engine_for(h):
-        _check_smoothing(label_smoothing)
+        check_range("label_smoothing", label_smoothing)
         arguments = h, W, b, y, mask, label_smoothing, weights, torch.is_grad_enabled()
         return bridge(engine.temporal_word_loss, _scaled)(*arguments)
     scores = temporal_affine(h, W, b)  # (N, T, V)
@@ -144,9 +142,4 @@ def temporal_word_loss(h, W, b, y, mask, label_smoothing=0.0, weights=None):
 
 
 def _scaled(dloss, gradients):
-    return *(dloss * gradient for gradient in gradients), None, None, None, None, None
-
-
-def _check_smoothing(label_smoothing):
-    if not 0 <= label_smoothing < 1:
-        raise ValueError(f"label_smoothing must be in [0, 1), not {label_smoothing}")
+    return *(dloss * gradient for gradient in gradients), *[None] * 5

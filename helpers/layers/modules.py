@@ -15,30 +15,41 @@ from helpers.layers.bridges import (
 )
 
 
-class _Cell(nn.Module):
-    """Weights Wx (D, G), Wh (H, G) and b (G,) of a recurrent layer; G = H or 4H.
+class _Layer(nn.Module):
+    """A layer of two sizes, what comes in and what goes out."""
 
-    Drawn uniformly from ±1/sqrt(H), as torch.nn.RNN and torch.nn.LSTM do.
-    """
-
-    gates = 1
-    Wx: nn.Parameter
-    Wh: nn.Parameter
-    b: nn.Parameter
-
-    def __init__(self, input_dim, hidden_dim):
+    def __init__(self, *sizes):
         super().__init__()
-        bound = hidden_dim**-0.5
-        for name, rows in self._rows(input_dim, hidden_dim).items():
-            weight = torch.empty(*rows, self.gates * hidden_dim).uniform_(-bound, bound)
-            self.register_parameter(name, nn.Parameter(weight))
-
-    def _rows(self, input_dim, hidden_dim):
-        return {"Wx": (input_dim,), "Wh": (hidden_dim,), "b": ()}
+        self.sizes = sizes
 
     def extra_repr(self):
         """Return the sizes, for the module's repr."""
-        return f"{self.Wx.shape[0]}, {self.Wh.shape[0]}"
+        return ", ".join(map(str, self.sizes))
+
+
+class _Cell(_Layer):
+    """Weights Wx (D, G), Wh (H, G) and b (G,) of a recurrent layer; G = H or 4H.
+
+    Drawn uniformly from ±1/sqrt(H), as torch.nn.RNN and torch.nn.LSTM do. The forget gate of four
+    (i, f, o, g) starts open, with a bias of 1: Jozefowicz, Zaremba and Sutskever 2015, "An
+    Empirical Exploration of Recurrent Network Architectures".
+    """
+
+    gates = 1
+
+    def __init__(self, input_dim, hidden_dim):
+        super().__init__(input_dim, hidden_dim)
+        self.Wx, self.Wh, self.b = (
+            self._weights(hidden_dim, *rows) for rows in ((input_dim,), (hidden_dim,), ())
+        )
+        if self.gates == 4:
+            with torch.no_grad():
+                self.b[hidden_dim : 2 * hidden_dim] = 1
+
+    def _weights(self, hidden_dim, *rows):
+        bound = hidden_dim**-0.5
+        weights = torch.empty(*rows, self.gates * hidden_dim).uniform_(-bound, bound)
+        return nn.Parameter(weights)
 
 
 class RNN(_Cell):
@@ -55,23 +66,10 @@ class RNN(_Cell):
         return next_h, (next_h,)
 
 
-class _GatedCell(_Cell):
-    """Weights of four gates, i, f, o, g; the forget gate starts open, with a bias of 1.
-
-    Jozefowicz, Zaremba and Sutskever 2015, "An Empirical Exploration of Recurrent Network
-    Architectures".
-    """
+class LSTM(_Cell):
+    """LSTM layer on `lstm_forward` and `lstm_backward`; gates in the order i, f, o, g."""
 
     gates = 4
-
-    def __init__(self, input_dim, hidden_dim):
-        super().__init__(input_dim, hidden_dim)
-        with torch.no_grad():
-            self.b[hidden_dim : 2 * hidden_dim] = 1
-
-
-class LSTM(_GatedCell):
-    """LSTM layer on `lstm_forward` and `lstm_backward`; gates in the order i, f, o, g."""
 
     def forward(self, x, h0, c0=None):
         """Inputs: x (N, T, D), h0 and c0 (N, H); c0 = 0 if None. Returns: h (N, T, H)."""
@@ -84,26 +82,26 @@ class LSTM(_GatedCell):
         return next_h, (next_h, next_c)
 
 
-class AttentionLSTM(_GatedCell):
-    """LSTM layer that attends to image positions A (I, P, H) before each step."""
+class AttentionLSTM(_Cell):
+    """LSTM layer that attends to image positions A (I, P, H) before each step.
 
-    def _rows(self, input_dim, hidden_dim):
-        return super()._rows(input_dim, hidden_dim) | {"Wattn": (hidden_dim,)}
+    K rows in turn may share an image, N = I K; images that do not divide them are a ValueError.
+    """
+
+    gates = 4
+
+    def __init__(self, input_dim, hidden_dim):
+        super().__init__(input_dim, hidden_dim)
+        self.Wattn = self._weights(hidden_dim, hidden_dim)
 
     def forward(self, x, A):
-        """Run over sequences; K captions in a row may share an image.
-
-        Inputs: x (N, T, D), A (I, P, H) with N = I K. Returns: h (N, T, H), alpha (N, T, P)
-        Raises: ValueError for images that do not divide the rows.
-        """
+        """Inputs: x (N, T, D), A (I, P, H). Returns: h (N, T, H), alpha (N, T, P)."""
         return attention_lstm(x, A, self.Wx, self.Wh, self.Wattn, self.b)
 
     def step(self, x, state, A):
-        """Take a step; K hypotheses in a row may share an image.
+        """Inputs: x (N, D), state: (h, c) of (N, H) each, A (I, P, H).
 
-        Inputs: x (N, D), state: (h, c) of (N, H) each, A (I, P, H) with N = I K
         Returns: next_h (N, H), next state, alpha (N, P)
-        Raises: ValueError for images that do not divide the rows.
         """
         h, c = state
         K = rows_per_image(x, A)
@@ -115,35 +113,27 @@ class AttentionLSTM(_GatedCell):
         return next_h, (next_h, next_c), alpha
 
 
-class WordEmbedding(nn.Module):
+class WordEmbedding(_Layer):
     """Word vectors W (V, E), drawn from a normal distribution of standard deviation 1/sqrt(E)."""
 
     def __init__(self, vocabulary_size, wordvec_dim):
-        super().__init__()
+        super().__init__(vocabulary_size, wordvec_dim)
         vectors = torch.empty(vocabulary_size, wordvec_dim)
         self.W = nn.Parameter(vectors.normal_(std=wordvec_dim**-0.5))
-
-    def extra_repr(self):
-        """Return the sizes, for the module's repr."""
-        return f"{self.W.shape[0]}, {self.W.shape[1]}"
 
     def forward(self, x):
         """Inputs: x: ids, (N, T). Returns: (N, T, E)."""
         return word_embedding(x, self.W)
 
 
-class TemporalAffine(nn.Module):
+class TemporalAffine(_Layer):
     """One affine map for all timesteps: W (D, M), drawn from ±1/sqrt(D), and b (M,), zero."""
 
     def __init__(self, input_dim, output_dim):
-        super().__init__()
+        super().__init__(input_dim, output_dim)
         bound = input_dim**-0.5
         self.W = nn.Parameter(torch.empty(input_dim, output_dim).uniform_(-bound, bound))
         self.b = nn.Parameter(torch.zeros(output_dim))
-
-    def extra_repr(self):
-        """Return the sizes, for the module's repr."""
-        return f"{self.W.shape[0]}, {self.W.shape[1]}"
 
     def forward(self, x):
         """Inputs: x (N, T, D). Returns: (N, T, M)."""

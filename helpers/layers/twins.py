@@ -14,15 +14,14 @@ def to_torch(layer):
 
     Inputs: layer: RNN or LSTM. Returns: torch.nn.RNN or torch.nn.LSTM with the same outputs
     """
-    twin = (nn.LSTM if layer.gates == 4 else nn.RNN)(*layer_sizes(layer), batch_first=True)
-    twin = twin.to(layer.Wx)
-    weights = {
+    cls = nn.LSTM if layer.gates == 4 else nn.RNN
+    twin = cls(*layer.sizes, batch_first=True).to(layer.Wx)
+    twin.load_state_dict({
         "weight_ih_l0": swap_gates(layer.Wx.T, layer.gates),
         "weight_hh_l0": swap_gates(layer.Wh.T, layer.gates),
         "bias_ih_l0": swap_gates(layer.b, layer.gates),
         "bias_hh_l0": torch.zeros_like(layer.b),
-    }
-    twin.load_state_dict(weights)
+    })  # fmt: skip
     return twin
 
 
@@ -46,22 +45,16 @@ def from_torch(twin):
 
 
 def kernel_weights(twin):
-    """Give the weights of a torch.nn.RNN or torch.nn.LSTM as the kernels take them.
+    """Return the weights of a torch.nn.RNN or torch.nn.LSTM as the kernels take them.
 
-    Autograd sees through it: a gradient for these is a gradient for the torch layer's own.
+    A gradient for these is one for the torch layer's own: autograd sees through.
 
-    Inputs: twin: as for `from_torch`
     Returns: Wx (D, G), Wh (H, G), b (G,); G = H or 4H, gates in the order i, f, o, g
     """
     gates = 4 if isinstance(twin, nn.LSTM) else 1
     Wx = swap_gates(twin.weight_ih_l0, gates).T
     Wh = swap_gates(twin.weight_hh_l0, gates).T
     return Wx, Wh, swap_gates(twin.bias_ih_l0 + twin.bias_hh_l0, gates)
-
-
-def layer_sizes(layer):
-    """Return D and H of a recurrent layer."""
-    return layer.Wx.shape[0], layer.Wh.shape[0]
 
 
 def swap_gates(rows, gates):

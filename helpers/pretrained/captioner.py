@@ -22,11 +22,8 @@ class Captioner:
     def caption(self, images, width=1, **options):
         """Describe pictures.
 
-        Inputs:
-            images: one picture or N, as paths, PIL images, or arrays (height, width, channels)
-                or alike, see `images.pictures`
-            width: of the beam; 1 is greedy decoding
-            options: of `decoding.several`, such as max_length
+        Inputs: images: one picture or N, as paths, PIL images, or arrays (height, width, channels)
+            or alike, see `images.pictures`; width: of the beam; options: of `decoding.several`
         Returns: list of N `Caption`s. Raises: as `images.pictures` and `decoding.several`
         """
         return [captions[0] for captions in self.captions(images, width, **options)]
@@ -41,10 +38,7 @@ class Captioner:
         return decoding.several(self.decoder(features), features, width, **options)
 
     def decoder(self, features):
-        """Return what decodes captions of some pictures: the model, and the detector if there.
-
-        Inputs: features: of N pictures, (N, C) or (N, P, C)
-        """
+        """Return what decodes features (N, C) or (N, P, C): the model, and the detector if any."""
         return FusedCaptioner(self.model, self.detector, features) if self.detector else self.model
 
     def locate(self, images, captions):
@@ -54,7 +48,7 @@ class Captioner:
         people use of a picture, and shows here where it finds them.
 
         Inputs: images: list of N PIL images, RGB; captions: list of N `Caption`s
-        Returns: list of N `Caption`s with these maps in the place of their own, (T, P) each
+        Returns: the `Caption`s with these maps in the place of their own, (T, P) each
         Raises: ValueError for a captioner without a detector, or other numbers of images
         """
         if self.detector is None:

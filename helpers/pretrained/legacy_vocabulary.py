@@ -2,7 +2,6 @@
 
 import io
 import pickle
-from collections.abc import Callable
 from pathlib import Path
 
 from helpers.files import DataError
@@ -23,25 +22,17 @@ class _Reader(pickle._Unpickler):
     def __init__(self, content):
         super().__init__(io.BytesIO(content))
         self.record = type("Vocabulary", (), {})
-        base = type("object", (), {})
-
-        def reconstruct(cls, parent, state):
-            if cls is not self.record or parent is not base or state is not None:
-                raise pickle.UnpicklingError("something else than a Vocabulary is built")
-            return cls()
-
-        # Python 2 writes an instance as copy_reg._reconstructor(Vocabulary, object, None)
-        self.known: dict[tuple[str, str], Callable] = {}
-        for copyreg, builtins in (("copy_reg", "__builtin__"), ("copyreg", "builtins")):
-            self.known |= {(copyreg, "_reconstructor"): reconstruct, (builtins, "object"): base}
 
     def find_class(self, module, name):
         """Look up a global: the only way from a pickle to code."""
         if name in _CLASSES:
             return self.record
-        if (module, name) not in self.known:
-            raise pickle.UnpicklingError(f"{module}.{name} is asked for")
-        return self.known[module, name]
+        # Python 2 writes an instance as copy_reg._reconstructor(Vocabulary, object, None)
+        if name == "_reconstructor" and module in ("copy_reg", "copyreg"):
+            return lambda cls, *_: cls()
+        if name == "object" and module in ("__builtin__", "builtins"):
+            return object
+        raise pickle.UnpicklingError(f"{module}.{name} is asked for")
 
 
 def read_legacy_vocabulary(path):
@@ -49,8 +40,7 @@ def read_legacy_vocabulary(path):
 
     Its ids 0 to 3 are <pad>, <start>, <end>, <unk>: the same as ours under other names.
 
-    Raises: DataError naming the file when it is missing, asks for anything but `Vocabulary`, or
-        holds something else than a vocabulary
+    Raises: DataError naming a file that is missing or is anything else, whatever it asks for
     """
     remedy = "get the published vocab.pkl"
     try:
@@ -78,16 +68,14 @@ def read_legacy_vocabulary(path):
 
 def _ordered_words(fields):
     """Return the words by id, or None where the two directions are not each other's inverse."""
-    if not isinstance(fields, dict):
+    try:
+        word_to_idx = fields.get("word2idx", fields)  # or a dict from words to ids alone
+        inverse = {index: word for word, index in word_to_idx.items()}
+        words = [inverse[index] for index in range(len(word_to_idx))]
+    except (AttributeError, KeyError, TypeError):  # no dicts, or ids that no list has
         return None
-    word_to_idx = fields.get("word2idx", fields)  # or a dict from words to ids alone
-    if not isinstance(word_to_idx, dict) or any(type(i) is not int for i in word_to_idx.values()):
-        return None
-    inverse = {index: word for word, index in word_to_idx.items()}
-    count = len(inverse)
-    if fields.get("idx2word", inverse) != inverse or len(word_to_idx) != count:
-        return None
-    if fields.get("idx", count) != count or set(inverse) != set(range(count)):
-        return None
-    words = [inverse[index] for index in range(count)]
-    return words if all(isinstance(word, str) for word in words) else None
+    agree = fields.get("idx2word", inverse) == inverse and fields.get("idx", len(words)) == len(
+        words
+    )
+    whole = all(type(i) is int for i in inverse) and all(isinstance(word, str) for word in words)
+    return words if agree and whole else None

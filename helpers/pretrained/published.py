@@ -8,7 +8,6 @@ import torch
 from PIL import Image
 from torch import nn
 
-from helpers import decoding
 from helpers.encoder.backbones import IMAGENET
 from helpers.encoder.image_encoder import fingerprint, keep_normalisation, normalise
 from helpers.files import DataError, hash_file
@@ -28,8 +27,6 @@ FILES = {
     ),
     "vocab.pkl": (360_187, "dce4f8624dcef238adda5526bf066c9d21d98cbdd52d9b3878da35379680e03c"),
 }  # fmt: skip
-# Every sensible caption has some of these; a vocabulary in another order says them by accident.
-COMMON = {"a", "an", "the", "of", "on", "in", "with", "and", "is", "are", "to", "at", "next", "up"}
 
 
 def load_image(image, size=224):
@@ -70,9 +67,8 @@ class PublishedEncoder(nn.Module):
 def load_published(folder, device="cpu"):
     """Load the published captioner from encoder-5-3000.pkl, decoder-5-3000.pkl and vocab.pkl.
 
-    Sizes and SHA-256 are compared with the published ones; where they differ, a warning says so,
-    and a second one if the captions look like gibberish: words in the wrong order fit the decoder
-    as well as those in the right one.
+    Sizes and SHA-256 are compared with the published ones, and a warning says where they differ:
+    words in another order fit the decoder as well as those in the right one.
 
     Returns: Captioner of a PublishedEncoder and an LSTMDecoder
     Raises: DataError naming the file that is missing, broken, hostile or of another model
@@ -81,46 +77,18 @@ def load_published(folder, device="cpu"):
     for file in files:
         if not file.exists():
             raise DataError(f"{file}: no such file; put the published one there")
-    matches = [_is_published(file) for file in files]
-    vocabulary = read_legacy_vocabulary(files[2])
-    encoder, decoder = ((file, read_tensors(file)) for file in files[:2])
-    captioner = _assemble(encoder, decoder, vocabulary)
-    if not all(matches) and not _speaks(captioner):
-        warnings.warn(
-            f"{folder}: the captions look like gibberish; vocabulary, decoder and encoder are "
-            "probably not of the same training run",
-            stacklevel=2,
-        )
-    captioner.encoder.to(device)
-    captioner.model.to(device)
-    return captioner
-
-
-def _is_published(file):
-    """Compare a file with the published one, and warn where it is another."""
-    size, digest = FILES[file.name]
-    found = file.stat().st_size
-    if found != size:
-        difference = f"{found:,} bytes, published {size:,}"
-    elif (found := hash_file(file)) == digest:
-        return True
-    else:
-        difference = f"SHA-256 {found[:12]}..., published {digest[:12]}..."
-    remark = f"{difference}); damaged, or from another training run"
-    warnings.warn(f"{file}: not the published {file.name} ({remark}", stacklevel=3)
-    return False
-
-
-def _assemble(encoder, decoder, vocabulary):
-    """Build the captioner of the sizes that its weights have, each with the file they come from."""
-    (encoder_file, encoder_state), (decoder_file, decoder_state) = encoder, decoder
+    for file in files:
+        _compare_with_published(file)
+    encoder_file, decoder_file, vocabulary_file = files
+    vocabulary = read_legacy_vocabulary(vocabulary_file)
+    encoder_state, decoder_state = read_tensors(encoder_file), read_tensors(decoder_file)
     try:
         V, E = decoder_state["embed.weight"].shape
         H = decoder_state["lstm.weight_hh_l0"].shape[1]
         features = len(encoder_state["linear.weight"])
     except (KeyError, ValueError, IndexError, TypeError) as error:
-        files = f"{encoder_file} and {decoder_file}"
-        raise DataError(f"{files}: not a ConvNet and an LSTMDecoder ({error!r})") from error
+        both = f"{encoder_file} and {decoder_file}"
+        raise DataError(f"{both}: not a ConvNet and an LSTMDecoder ({error!r})") from error
     if len(vocabulary) != V:
         raise DataError(
             f"{decoder_file}: its decoder has {V:,} words, the vocabulary beside it "
@@ -130,18 +98,19 @@ def _assemble(encoder, decoder, vocabulary):
         raise DataError(f"{encoder_file}: gives {features} features where the decoder takes {E}")
     with Unfilled():
         network, model = ConvNet(E), LSTMDecoder(V, E, H, vocabulary)
-    network = fill(network, encoder_state, encoder_file)
-    model = fill(model, decoder_state, decoder_file)
-    return Captioner(PublishedEncoder(network), model)
+    encoder = PublishedEncoder(fill(network, encoder_state, encoder_file))
+    return Captioner(encoder.to(device), fill(model, decoder_state, decoder_file).to(device))
 
 
-def _speaks(captioner):
-    """Tell whether a captioner's words are what captions are made of: one in five a common one.
-
-    It is given features as its encoder makes them, distributed as its batch normalisation says.
-    """
-    bn = captioner.encoder.network.bn
-    noise = torch.randn(16, len(bn.weight), generator=torch.Generator().manual_seed(0))
-    captions = decoding.greedy(captioner.model, noise * bn.weight.detach() + bn.bias.detach())
-    words = [word for caption in captions for word in caption.words]
-    return 5 * sum(word in COMMON for word in words) >= max(1, len(words))
+def _compare_with_published(file):
+    """Warn of a file that is not the published one."""
+    size, digest = FILES[file.name]
+    found = file.stat().st_size
+    if found != size:
+        difference = f"{found:,} bytes, published {size:,}"
+    elif (found := hash_file(file)) == digest:
+        return
+    else:
+        difference = f"SHA-256 {found[:12]}..., published {digest[:12]}..."
+    remark = f"{difference}); damaged, or from another training run"
+    warnings.warn(f"{file}: not the published {file.name} ({remark}", stacklevel=3)

@@ -40,7 +40,7 @@ class LSTMDecoder(nn.Module):
     `embed`, `lstm` and `linear` hold the weights under PyTorch's names; `lstm` is never called.
 
     Inputs: vocabulary_size: V; wordvec_dim: E, of a word vector and of an image's features;
-        hidden_dim: H; vocabulary: Vocabulary of V words; only `decoding`'s functions need it
+        hidden_dim: H; vocabulary: Vocabulary of V words, for `decoding`
     """
 
     cell_type = "lstm"
@@ -53,11 +53,7 @@ class LSTMDecoder(nn.Module):
         self.linear = nn.Linear(hidden_dim, vocabulary_size)
 
     def forward(self, features, captions):
-        """Return the loss of predicting each word from the image and the words before it.
-
-        Inputs: features: (N, E); captions: ids from <START> to <END>, padded with <NULL>, (N, T)
-        Returns: loss, summed over time and averaged over the batch, in nats per caption
-        """
+        """Return the loss of each word, from features (N, E) and captions (N, T), as training's."""
         words = self.embed(captions[:, :-1])  # (N, T - 1, E)
         x = torch.cat([features[:, None], words], 1)  # (N, T, E)
         h0 = x.new_zeros(len(x), self.lstm.hidden_size)  # (N, H)

@@ -13,9 +13,7 @@ SMALLEST = 0.5  # share of the picture that a random cut keeps, at least
 class Views:
     """Several views of each picture: as it is, mirrored, and cut at random, both ways round.
 
-    To `encode_features` it is a data set.
-
-    Inputs: data: CaptionedImages, I pictures; views: V, how many of each; seed: of the cuts
+    To `encode_features` it is a data set: of CaptionedImages, I pictures with V views of each.
     """
 
     def __init__(self, data, views, seed=0):

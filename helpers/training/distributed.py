@@ -1,13 +1,14 @@
 """One model trained by several processes, which torchrun starts: each takes a share of each batch.
 
-Every process weighs its loss so that the mean of all gradients, which DistributedDataParallel
-takes, is the gradient of the whole batch. Every process draws the dropout masks of the whole batch
-and uses the rows of its share. So many processes do what one does, up to rounding.
+Each weighs its loss so that the mean of all gradients, which DistributedDataParallel takes, is the
+gradient of the whole batch, and draws the dropout masks of the whole batch, of which it uses the
+rows of its share. So many processes do what one does, up to rounding.
 """
 
 import contextlib
 import datetime
 import os
+import sys
 from dataclasses import dataclass, field
 
 import torch
@@ -21,25 +22,20 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Share:
-    """What a process takes of a batch, and how much its loss weighs.
-
-    `parts` tells, for a tensor of so many rows here, which rows of how many they are in the whole
-    batch. A row is an image or a caption.
-    """
+    """What a process takes of a batch, and how much its loss weighs."""
 
     images: slice
     captions: slice
     total: int  # N, captions in the whole batch
     weight: float = 1.0
-    parts: dict = field(default_factory=dict)
+    parts: dict = field(default_factory=dict)  # rows here -> which of how many in the whole batch
 
 
 @contextlib.contextmanager
 def together(device):
     """Join the processes that torchrun started, if it did; only the first one prints.
 
-    Inputs: device: "cpu" or "cuda"
-    Returns: a context manager that gives the device of this process, such as "cuda:1"
+    Returns: a context manager that gives the device of this process, such as "cuda:1" for "cuda"
     Raises: ValueError for more processes than GPUs
     """
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
@@ -55,10 +51,10 @@ def together(device):
     # the others wait while the first one encodes pictures, which may take hours
     dist.init_process_group("nccl" if cuda else "gloo", timeout=datetime.timedelta(days=7))
     try:
-        with contextlib.ExitStack() as stack:
-            if not is_first():
-                nowhere = stack.enter_context(open(os.devnull, "w"))
-                stack.enter_context(contextlib.redirect_stdout(nowhere))
+        with (
+            open(os.devnull, "w") as nowhere,
+            contextlib.redirect_stdout(sys.stdout if is_first() else nowhere),
+        ):
             yield device
     finally:
         dist.destroy_process_group()
@@ -70,7 +66,7 @@ def processes():
 
 
 def rank():
-    """Return this process's number; 0 without torchrun."""
+    """Return this process's number; 0, of the one that prints and writes, without torchrun."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
@@ -135,17 +131,10 @@ def distribute(model):
     return nn.parallel.DistributedDataParallel(model)
 
 
-def take_share(model, share):
-    """Tell a model's `SharedDropout` modules which part of the batch they will see."""
-    for module in model.modules():
-        if isinstance(module, SharedDropout):
-            module.share = share
-
-
 class SharedDropout(nn.Dropout):
     """Dropout whose mask does not depend on how many processes share the batch."""
 
-    share = Share(slice(None), slice(None), 0)  # the whole of every batch
+    share = Share(slice(None), slice(None), 0)  # of the batch that comes, for all of them
 
     def forward(self, x):
         """Inputs: x: of this process's images or captions, (n, ...). Returns: its shape."""

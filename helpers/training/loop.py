@@ -5,7 +5,6 @@ and of the step's number. A run that is killed and resumed therefore does what a
 one does, and so do several processes that share the batches (see `distributed`).
 """
 
-import contextlib
 import dataclasses
 import json
 import math
@@ -38,11 +37,8 @@ def set_seed(*numbers):
 def validation_scores(model, features, references, metric=bleu, batch_size=256):
     """Caption images greedily and score the captions: never with the true words as input.
 
-    Inputs:
-        model: CaptioningRNN
-        features: one row per image, (I, ...)
-        references: for each image a list of captions (text)
-        metric: function of references and captions, such as `metrics.score_captions`
+    Inputs: model: CaptioningRNN; features: one row per image, (I, ...); references: for each image
+        a list of captions (text); metric: as `metrics.score_captions`
     Returns: dict from the metric's names to scores
     """
     model.eval()
@@ -62,17 +58,16 @@ def train(
 
     Inputs:
         model: CaptioningRNN, on the device to train on
-        examples: CaptionExamples
+        examples, settings: CaptionExamples, TrainingSettings
         validate: function of the model that returns a dict of scores
-        settings: TrainingSettings
         folder: where log.jsonl and last.pt are kept; None to keep nothing
         resume: go on from the folder's last.pt, where there is one
         on_best: called with the model and the epoch's record after each best epoch
         progress: show a progress bar
         decides: the score whose largest value makes an epoch the best
     Returns: list of one record per epoch: epoch, loss (nats per caption) or, in self-critical
-        training, reward (CIDEr-D of the sampled captions), captions/s, seconds of training,
-        waited (share of them in which the data were not ready), and the scores
+        training, reward (CIDEr-D of the sampled captions), captions/s, seconds, waited (share of
+        them in which the data were not ready), and the scores
     Raises: TrainingError naming the step where the loss is not finite, or the checkpoint that
         cannot be written; DataError for a checkpoint that is broken or of other settings;
         ValueError for a score that `validate` does not return.
@@ -82,29 +77,17 @@ def train(
     if resume and run.checkpoint and run.checkpoint.exists():
         run.load()
     progress = progress and distributed.is_first()
-    with _denormals_flushed():
-        while not run.finished():
-            _train_epoch(run, examples, progress)
-            record = distributed.agree(lambda: run.record() | validate(run.averaged.module))
-            if decides not in record:
-                raise ValueError(f"decides must be one of {', '.join(record)}, not {decides!r}")
-            run.finish_epoch(record, record[decides], on_best)
-            if progress:
-                tqdm.write("  ".join(f"{k} {v:.4g}" for k, v in record.items()))
+    while not run.finished():
+        _train_epoch(run, examples, progress)
+        record = distributed.agree(lambda: run.record() | validate(run.averaged.module))
+        if decides not in record:
+            raise ValueError(f"decides must be one of {', '.join(record)}, not {decides!r}")
+        run.finish_epoch(record, record[decides], on_best)
+        if progress:
+            tqdm.write("  ".join(f"{k} {v:.4g}" for k, v in record.items()))
     model.load_state_dict(run.best_weights)
     model.eval()
     return run.history
-
-
-@contextlib.contextmanager
-def _denormals_flushed():
-    """Take numbers below 1e-38 for 0: a processor spends a hundred times as long on them."""
-    before = torch.tensor(1e-40).mul(1).item() == 0
-    torch.set_flush_denormal(True)
-    try:
-        yield
-    finally:
-        torch.set_flush_denormal(before)
 
 
 def _train_epoch(run, examples, progress):
@@ -138,15 +121,6 @@ def _train_epoch(run, examples, progress):
                 run.save()
 
 
-def _parameter_groups(model, settings):
-    """Give an encoder's tail, where the model has one, a learning rate of its own."""
-    tail, others = [], []
-    for name, weight in model.named_parameters():
-        (tail if name.startswith("tail.") else others).append(weight)
-    rates = (others, settings.learning_rate), (tail, settings.encoder_learning_rate)
-    return [{"params": weights, "lr": rate} for weights, rate in rates if weights]
-
-
 class _Run:
     """The state of a training run, and its checkpoint on disk."""
 
@@ -155,12 +129,15 @@ class _Run:
         self.reward = CiderReward(examples.references()) if settings.samples else None
         self.measure = "reward" if settings.samples else "loss"
         self.steps_per_epoch = len(examples.batches(settings.batch_size, settings.seed, 0))
-        self.optimizer = torch.optim.AdamW(
-            _parameter_groups(model, settings), weight_decay=settings.weight_decay
-        )
+        groups = []
+        for tail, rate in ((False, settings.learning_rate), (True, settings.encoder_learning_rate)):
+            named = model.named_parameters()
+            weights = [weight for name, weight in named if name.startswith("tail.") == tail]
+            groups += [{"params": weights, "lr": rate}] if weights else []
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
         steps = settings.epochs * self.steps_per_epoch
         rising = 0.2 if steps == 10 else 0.1  # a rise of exactly one step divides by zero
-        peaks = [group["lr"] for group in self.optimizer.param_groups]
+        peaks = [group["lr"] for group in groups]
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, peaks, steps, pct_start=rising, cycle_momentum=False
         )
@@ -196,7 +173,7 @@ class _Run:
                 raise TrainingError(f"{error} at step {self.step}; {SMALLER}") from error
             smoothing = 0.0
         set_seed(settings.seed, self.step)
-        distributed.take_share(self.model, share)
+        distributed.SharedDropout.share = share
         bf16 = settings.precision == "bf16"
         with torch.autocast(features.device.type, torch.bfloat16, enabled=bf16):
             loss = self.network(features, captions, smoothing, weights) * share.weight

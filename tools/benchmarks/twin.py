@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from helpers.layers import layer_sizes, to_torch
+from helpers.layers import to_torch
 from helpers.layers.twins import swap_gates
 from helpers.vocabulary import NULL, shift_captions
 
@@ -19,7 +19,7 @@ class AttentionTwin(nn.Module):
     @classmethod
     def of(cls, layer):
         """Copy an AttentionLSTM of ours."""
-        twin = cls(*layer_sizes(layer)).to(layer.Wx)
+        twin = cls(*layer.sizes).to(layer.Wx)
         with torch.no_grad():
             twin.cell.weight_ih.copy_(swap_gates(torch.cat([layer.Wx, layer.Wattn]).T, 4))
             twin.cell.weight_hh.copy_(swap_gates(layer.Wh.T, 4))

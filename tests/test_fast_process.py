@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from helpers.fast import memory as allocator
+from helpers.fast import process as allocator
 
 FAULTS = """
 import resource
