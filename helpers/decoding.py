@@ -88,8 +88,8 @@ def beam(
     """Keep the `width` most probable beginnings at each step.
 
     Hypotheses are ranked by log-probability / length^length_penalty (Wu et al. 2016, "Google's
-    Neural Machine Translation System", without its constants); ended ones keep their place in
-    the beam while others overtake them or not.
+    Neural Machine Translation System", without its constants); ended ones keep their place until
+    others overtake them.
 
     Inputs:
         model, features, max_length: as for `greedy`
@@ -230,33 +230,26 @@ def _forbid_repeats(log_probs, ids, n):
 
 
 def _grammar(vocabulary, device):
-    """Look up the words that `_forbid_unfinished` is about, once for all steps of a beam.
-
-    Returns: ids of UNFINISHED and of words that start with a vowel; the ids of "and" and of "a",
-        or -1
-    """
+    """Return ids of UNFINISHED, of words that start with a vowel, of "and" and of "a", or -1."""
     ids = vocabulary.word_to_idx
     unfinished = [ids[word] for word in UNFINISHED.split() if word in ids]
-    vowels = [i for word, i in ids.items() if _starts_with_vowel(word)] if "an" in ids else []
+    vowels = [
+        i for word, i in ids.items()
+        if word.startswith(("a", "e", "i", "o", "um", "un"))
+        and not word.startswith(("one", "uni")) and "an" in ids
+    ]  # fmt: skip
     lists = (torch.tensor(each, dtype=torch.long, device=device) for each in (unfinished, vowels))
     return *lists, ids.get("and", -1), ids.get("a", -1)
 
 
 def _forbid_unfinished(log_probs, ids, unfinished, vowels, word_and, word_a):
-    """Forbid <END> after an unfinished beginning, a word before and after "and", and "a elephant".
-
-    Inputs: log_probs (N, V), what is forbidden becomes minus infinity; ids (N, T); `_grammar`'s
-    """
+    """Forbid <END> after what is unfinished, a word before and after "and", and "a elephant"."""
     last = ids[:, -1]  # (N,)
     log_probs[torch.isin(last, unfinished), END] = -torch.inf
     if ids.shape[1] > 1:
         rows = (last == word_and).nonzero()[:, 0]
         log_probs[rows, ids[rows, -2]] = -torch.inf
     log_probs[(last == word_a).nonzero(), vowels] = -torch.inf
-
-
-def _starts_with_vowel(word):
-    return word.startswith(("a", "e", "i", "o", "um", "un")) and not word.startswith(("one", "uni"))
 
 
 def _captions(vocabulary, ids, log_probs, alpha):

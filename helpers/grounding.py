@@ -69,7 +69,10 @@ def pointing_game(captions, boxes, category_of_word, size=224, steps=(0,)):
     for image, (caption, things) in enumerate(zip(captions, boxes, strict=True)):
         if caption.alpha is None:
             raise ValueError(f"caption {image} has no maps: its model has no attention")
-        highest = _most_attended(caption, steps)
+        highest, T = {}, len(caption.words)  # cell of the largest mean weight; T without <END>
+        for step in range(T):
+            if near := [step + offset for offset in steps if 0 <= step + offset < T]:
+                highest[step] = int(caption.alpha[near].mean(axis=0).argmax())
         for step, word in enumerate(caption.words):
             category = category_of_word.get(word)
             named = [box for kind, *box in things if kind == category]
@@ -83,17 +86,6 @@ def pointing_game(captions, boxes, category_of_word, size=224, steps=(0,)):
     return points
 
 
-def _most_attended(caption, steps):
-    """Return a dict from each word's step to the cell where the mean of its maps is largest."""
-    T = len(caption.words)  # without <END>
-    highest = {}
-    for step in range(T):
-        near = [step + offset for offset in steps if 0 <= step + offset < T]
-        if near:
-            highest[step] = int(caption.alpha[near].mean(axis=0).argmax())
-    return highest
-
-
 def pointing_scores(points):
     """Average over words: dict from "map of the word", "map of another word", "chance" to shares.
 
@@ -102,8 +94,7 @@ def pointing_scores(points):
     if not points:
         raise ValueError("no word names an object of its picture: nothing to score")
     return {
-        name: float(np.mean([getattr(point, field) for point in points]))
-        for field, name in NAMES.items()
+        name: float(np.mean([getattr(p, field) for p in points])) for field, name in NAMES.items()
     }
 
 

@@ -6,8 +6,9 @@ import torch
 
 from helpers import decoding
 from helpers.training import set_seed
-from helpers.transformer import Block, CaptioningTransformer, MultiHeadAttention
+from helpers.transformer import Block, MultiHeadAttention
 from helpers.vocabulary import Vocabulary, pad_captions
+from tools.transformer_captioner import CaptioningTransformer
 
 WORDS = Vocabulary(["a", "red", "blue", "dog", "boat"])
 P, C = 7, 5

@@ -21,8 +21,8 @@ from helpers.metrics import score_captions
 from helpers.pretrained import save_captioner
 from helpers.settings import DATA, PRETRAINED, TrainingSettings
 from helpers.training import set_seed, train, validation_scores
-from helpers.transformer import CaptioningTransformer
 from helpers.vocabulary import Vocabulary
+from tools.transformer_captioner import CaptioningTransformer
 
 CHOOSE = 100  # the last scenes of the train split choose the epoch
 SEEDS = range(3)

@@ -13,7 +13,7 @@ STAGES = (  # blocks, kernel, stride, expansion, channels C
     (1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80),
     (3, 5, 1, 6, 112), (4, 5, 2, 6, 192), (1, 3, 1, 6, 320),
 )  # fmt: skip
-SCALES = {0: (1.0, 1.0), 2: (1.1, 1.2)}  # size: factors of width and depth
+SCALES = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2), 3: (1.2, 1.4), 4: (1.4, 1.8)}
 LAST_STAGE = {2: 0, 4: 1, 8: 2, 16: 4, 32: 6}  # pixels between positions -> its last stage
 
 
@@ -83,7 +83,7 @@ class Block(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-    """Classify pictures, or give the features before that. Inputs: size: 0 or 2."""
+    """Classify pictures, or give the features before that. Inputs: size: 0 to 4."""
 
     def __init__(self, size):
         super().__init__()

@@ -22,10 +22,7 @@ def load_pixels(image, size=224):
 
 
 class ImageEncoder(nn.Module):
-    """Encode pictures with a convolutional network trained on ImageNet.
-
-    The backbone is frozen: in evaluation mode, without gradients, its batch normalisation
-    folded into the convolutions.
+    """Encode pictures with a convolutional network trained on ImageNet, which stays as it is.
 
     Inputs:
         backbone: a key of `BACKBONES`
@@ -33,12 +30,10 @@ class ImageEncoder(nn.Module):
         pool: average over positions
         stride: pixels from one position to the next: 32 for the last layer; 16, 8, 4 or 2 for an
             earlier one of an EfficientNet, whose positions have seen less of what is around them
-        image_size: side of the square pictures in pixels; None for the backbone's own
+        image_size: side S of the square pictures in pixels; None for the backbone's own
         tuned: a file of layers that `python -m helpers finetune` wrote, in the place of these
-        mirrored: average with the features of the mirrored picture, turned back; takes twice the
-            time, and left and right are told apart no more
-    Raises: ValueError for an unknown backbone, a stride that it does not have or a size that no
-        picture has; DataError for weights that cannot be had.
+        mirrored: average with the features of the mirrored picture, turned back, in twice the time
+    Raises: ValueError for another backbone, stride or size; DataError for weights that fail.
     """
 
     def __init__(
@@ -59,8 +54,13 @@ class ImageEncoder(nn.Module):
         self.feature_dim = spec.feature_dim
         keep_normalisation(self, spec.mean, spec.std)
         self.network = spec.build(weights)
+        strides = LAST_STAGE if isinstance(self.network, EfficientNetLite) else {32: None}
+        if stride not in strides:
+            known = ", ".join(map(str, strides))
+            raise ValueError(f"stride must be one of {known} for this backbone, not {stride}")
         if stride != 32:
-            self.feature_dim = _channels(self.network, stride)
+            layers = self.network.blocks[LAST_STAGE[stride]].modules()
+            self.feature_dim = [x for x in layers if isinstance(x, nn.Conv2d)][-1].out_channels
         self.network.eval().requires_grad_(False)
         _fold_batch_norm(self.network)
         if tuned:
@@ -76,12 +76,11 @@ class ImageEncoder(nn.Module):
         return load_pixels(image, self.image_size)
 
     def forward(self, images):
-        """Encode images (N, 3, S, S), uint8 in [0, 255] or float in [0, 1], RGB.
+        """Encode images, as for `normalise`.
 
         Returns: features, (N, P, C) with P = ceil(S / stride)², or (N, C) with `pool`
-        Raises: ValueError for another shape, dtype or range.
         """
-        images = normalise(images, self)
+        images = normalise(images, self)  # (N, 3, S, S)
         grid = self._grid(images)
         if self.mirrored:
             grid = (grid + self._grid(images.flip(3)).flip(3)) / 2
@@ -102,16 +101,6 @@ class ImageEncoder(nn.Module):
         """Return a hash of the backbone's name, weights, image size, pooling, stride, mirroring."""
         settings = f"{self.backbone} {self.image_size} {self.pool} {self.stride}"
         return fingerprint(settings + " mirrored" * self.mirrored, self.network)
-
-
-def _channels(network, stride):
-    """Return the channels C of the last stage with so many pixels between positions."""
-    strides = LAST_STAGE if isinstance(network, EfficientNetLite) else {32: None}
-    if stride not in strides:
-        known = ", ".join(map(str, strides))
-        raise ValueError(f"stride must be one of {known} for this backbone, not {stride}")
-    convolutions = network.blocks[LAST_STAGE[stride]].modules()
-    return [each for each in convolutions if isinstance(each, nn.Conv2d)][-1].out_channels
 
 
 def keep_normalisation(encoder, mean, std):

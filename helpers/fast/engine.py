@@ -1,7 +1,6 @@
-"""The LSTM and the attention LSTM in C++: engine.cpp and parts.h, compiled when asked for.
+"""The LSTM and the attention LSTM in C++: engine.cpp and parts.h, `layers.use_engine("compiled")`.
 
-The kernels in helpers/kernels are the ones to read, and these must equal them. Ask for them with
-`layers.use_engine("compiled")`.
+The kernels in helpers/kernels are the ones to read, and these must equal them.
 """
 
 import contextlib
@@ -46,10 +45,7 @@ def lstm_backward(dh, cache):
 
 @shapes(x="N T D", A="I P H", Wx="D 4H", Wh="H 4H", Wattn="H 4H", b="4H")
 def attention_lstm_forward(x, A, Wx, Wh, Wattn, b):
-    """Do what `kernels.attention_lstm_forward` does, from A (I, P, H) that K = N / I rows share.
-
-    Inputs: x (N, T, D); the weights as there. Returns: h (N, T, H), alpha (N, T, P), cache
-    """
+    """Do what `kernels.attention_lstm_forward` does, from A (I, P, H) that K = N / I rows share."""
     h, alpha, cache = load().attention_lstm_forward(x, A, Wx, Wh, Wattn, b)
     return h, alpha, tuple(cache)
 
@@ -67,9 +63,8 @@ def attention_lstm_backward(dh, cache):
 def load():
     """Load the compiled engine; compile it first, in half a minute, where that has not been done.
 
-    The result stands in torch's folder for extensions, under the hash of all that it depends on.
-    Each compilation has a folder of its own and is moved when it is whole, so that one that was
-    killed, or two at once, do no harm.
+    It stands in torch's folder for extensions, under the hash of all that it depends on, and is
+    moved there when it is whole: a compilation that was killed, or two at once, do no harm.
 
     Raises: RuntimeError where there is no compiler, or where it fails.
     """

@@ -14,16 +14,8 @@ def temporal_word_loss(h, W, b, y, mask, label_smoothing=0.0, weights=None, with
 
     Positions outside the mask are not even scored.
 
-    Inputs:
-        h: hidden states, (N, T, H)
-        W, b: weights of the scores, (H, V) and (V,)
-        y, mask: target ids, and True where they count, (N, T) each
-        label_smoothing: in [0, 1)
-        weights: what each caption's loss is multiplied by, (N,), of any sign; 1 if None
-        with_gradients: False to compute the loss alone, in a third of the time
-    Returns:
-        loss: scalar, in nats per caption
-        gradients: dh (N, T, H), dW (H, V), db (V,); zero without gradients
+    Inputs: as there, h (N, T, H); with_gradients: False for the loss alone, in a third of the time
+    Returns: loss, scalar; gradients dh (N, T, H), dW (H, V), db (V,), or zeros
     """
     states, targets = h[mask], y[mask]  # (M, H), (M,)
     shares = torch.full_like(states[:, :1], 1 / len(h))  # of each position in the loss, (M, 1)

@@ -12,13 +12,12 @@ from helpers.settings import check_range
 
 
 def bridge(forward, backward):
-    """Make a differentiable function of a kernel pair.
+    """Make a function of tensors that autograd can differentiate of a kernel pair.
 
     Inputs:
         forward: kernel returning (out, cache) or (out, alpha, cache); alpha counts as not
             differentiable. A flat tuple of tensors as cache is freed soonest
         backward: kernel (dout, cache) -> gradients in the order of forward's arguments
-    Returns: a function of tensors that returns out, or (out, alpha), for autograd
     """
 
     class Bridge(torch.autograd.Function):
@@ -61,11 +60,9 @@ _attention_lstm = bridge(_either("attention_lstm_forward"), _either("attention_l
 
 
 def attention_lstm(x, A, Wx, Wh, Wattn, b):
-    """Run `kernels.attention_lstm_forward` on rows of which K in turn share an image.
+    """Run `kernels.attention_lstm_forward` on x (N, T, D) whose K = N / I rows share A (I, P, H).
 
-    Inputs: x (N, T, D), A (I, P, H) with N = I K; the weights as there
-    Returns: h (N, T, H), alpha (N, T, P)
-    Raises: ValueError for images that do not divide the rows.
+    Returns: h (N, T, H), alpha (N, T, P). Raises: ValueError for images that do not divide rows.
     """
     K = rows_per_image(x, A)
     A = A if engine_for(x) else A.repeat_interleave(K, 0)  # (N, P, H)
@@ -128,11 +125,7 @@ def temporal_softmax_loss(scores, y, mask, label_smoothing=0.0, weights=None):
 
 
 def temporal_word_loss(h, W, b, y, mask, label_smoothing=0.0, weights=None):
-    """Score hidden states h (N, T, H) with W (H, V) and b (V,), and compare with the words y.
-
-    Inputs: the others as for `temporal_softmax_loss`. Returns: loss, scalar
-    Raises: as for `temporal_softmax_loss`
-    """
+    """Score states h (N, T, H) with W (H, V), b (V,); the rest as for `temporal_softmax_loss`."""
     if engine := engine_for(h):
         check_range("label_smoothing", label_smoothing)
         arguments = h, W, b, y, mask, label_smoothing, weights, torch.is_grad_enabled()

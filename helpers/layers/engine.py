@@ -11,12 +11,9 @@ class use_engine:
     """Choose what computes the LSTMs and the loss of words, in this process.
 
     "textbook" is `helpers.kernels`, "compiled" is `helpers.fast`: the same numbers up to rounding,
-    from C++ for float32 on the CPU. The first use on a machine compiles, in half a minute. Where
-    that is not possible, a warning says why, and the textbook goes on.
-
-    A statement, `use_engine("compiled")`, or a context manager, which puts back what was before.
-
-    Inputs: name: "textbook" or "compiled". Raises: ValueError for another name.
+    from C++ for float32 on the CPU. The first use on a machine compiles, in half a minute; where
+    that fails, a warning says why, and the textbook goes on. A statement, `use_engine("compiled")`,
+    or a context manager, which puts back what was before. Raises: ValueError for another name.
     """
 
     engine: Any = None  # the module that is in use, beside the textbook

@@ -12,9 +12,7 @@ from helpers.vocabulary import NULL
 
 
 class ConvNet(nn.Module):
-    """ResNet-152 without its last layer, then Linear(2048, E) and BatchNorm1d(E).
-
-    Only the last two are trained; the ResNet gets no gradients.
+    """ResNet-152 without its last layer and gradients, then Linear(2048, E) and BatchNorm1d(E).
 
     Inputs: wordvec_dim: E; the image takes a word vector's place
     """
@@ -66,20 +64,15 @@ class LSTMDecoder(nn.Module):
         return self._read(features, (zero, zero)), None
 
     def step(self, words, state, A=None):
-        """Read one word per image and score the next.
-
-        Inputs: words: ids, (N,); state: from `start` or the step before; A: None
-        Returns: scores (N, V); state; None
-        """
+        """Read one word, an id, per image (N,) and score the next. Returns: (N, V), state, None."""
         state = self._read(self.embed(words), state)
         return self.linear(state[0]), state, None
 
     @torch.inference_mode()
     def sample_ids(self, features, length=20):
-        """Say `length` words greedily, and go on after <END>, as the published code does.
+        """Say `length` words greedily, on after <END>, as the published code does.
 
-        Inputs: features: (N, E)
-        Returns: ids, int64 (N, length); the first of a trained decoder is <START>
+        Inputs: features (N, E). Returns: ids, int64 (N, length), of which the first is <START>
         """
         state, _ = self.start(features)
         ids = [self.linear(state[0]).argmax(1)]
@@ -89,6 +82,6 @@ class LSTMDecoder(nn.Module):
         return torch.stack(ids, 1)  # (N, length)
 
     def _read(self, x, state):
-        """Take one step of the LSTM. Inputs: x (N, E), state. Returns: the next state."""
+        """Take one step of the LSTM with x (N, E). Returns: the next state."""
         weights = layers.kernel_weights(self.lstm)
         return kernels.lstm_step_forward(x, *state, *weights)[:2]

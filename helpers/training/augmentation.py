@@ -44,10 +44,7 @@ class Views:
 
 
 class ViewExamples(CaptionExamples):
-    """Captions and views of images; an epoch has one view of each image, another one next time.
-
-    Inputs: views: V; features: (I * V, ...), as of `Views`; others as for `CaptionExamples`
-    """
+    """Captions and one view of each image an epoch, of V: features (I * V, ...), as of `Views`."""
 
     def __init__(self, views, features, captions, vocabulary, max_words=25, per_image=None):
         super().__init__(features, captions * views, vocabulary, max_words, per_image)

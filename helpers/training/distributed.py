@@ -117,10 +117,9 @@ def share(images, captions):
 
 
 def distribute(model):
-    """Make a model train together with its copies in the other processes.
+    """Make a model train together with its copies: `nn.Dropout` modules become `SharedDropout`.
 
-    Its `nn.Dropout` modules become `SharedDropout`; dropout as a function would differ.
-    Returns the function to call for the loss: the model itself for a process alone.
+    Returns: what to call for the loss, the model itself for a process alone
     """
     if processes() == 1:
         return model

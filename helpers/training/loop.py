@@ -42,11 +42,9 @@ def validation_scores(model, features, references, metric=bleu, batch_size=256):
     Returns: dict from the metric's names to scores
     """
     model.eval()
-    device = next(model.parameters()).device
-    captions = []
-    for start in range(0, len(features), batch_size):
-        rows = np.arange(start, min(start + batch_size, len(features)))
-        captions += greedy(model, torch.from_numpy(read_rows(features, rows)).to(device))
+    device, captions = next(model.parameters()).device, []
+    for rows in torch.arange(len(features)).split(batch_size):
+        captions += greedy(model, torch.from_numpy(read_rows(features, rows.numpy())).to(device))
     return metric(references, [caption.text for caption in captions])
 
 
@@ -104,11 +102,10 @@ def _train_epoch(run, examples, progress):
         return share, images, examples.read(images), captions[share.captions]
 
     run.model.train(not settings.samples)  # captions are learned from what they were said of
-    bar = tqdm(
+    with tqdm(
         total=len(batches), initial=first, desc=f"epoch {epoch + 1}/{settings.epochs}",
         unit="batch", leave=False, disable=not progress,
-    )  # fmt: skip
-    with bar:
+    ) as bar:  # fmt: skip
         ended = time.perf_counter()
         for share, images, features, captions in ahead(load, batches[first:]):
             run.waited += time.perf_counter() - ended
@@ -255,12 +252,13 @@ class _Run:
             f"{name} {settings.get(name)}, not {value}"
             for name, value in own["settings"].items() if settings.get(name) != value
         ]  # fmt: skip
-        shapes = {name: weight.shape for name, weight in self.model.state_dict().items()}
-        if {name: weight.shape for name, weight in state["model"].items()} != shapes:
-            others.append("a model of other sizes")
-        for name in ("vocabulary", "number of captions"):
-            others += [f"another {name}"] if state[name] != own[name] else []
-        return others
+        theirs, ours = (
+            {name: weight.shape for name, weight in weights.items()}
+            for weights in (state["model"], self.model.state_dict())
+        )
+        others += ["a model of other sizes"] if theirs != ours else []
+        names = ("vocabulary", "number of captions")
+        return others + [f"another {name}" for name in names if state[name] != own[name]]
 
     def _identity(self):
         """Return what a checkpoint must share with this run."""
