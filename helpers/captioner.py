@@ -27,12 +27,8 @@ CELLS: dict[str, Any] = {"rnn": RNN, "lstm": LSTM, "attn": AttentionLSTM}
 class CaptioningRNN(nn.Module):
     """Describe images with a recurrent network, on the kernels of this course.
 
-    Inputs:
-        vocabulary: Vocabulary of V words
-        cell_type: "rnn", "lstm" or "attn"
-        feature_dim: C, size of an image feature
-        wordvec_dim: E, size of a word vector
-        hidden_dim: H, size of the hidden state
+    Inputs: vocabulary: Vocabulary of V words; cell_type: "rnn", "lstm" or "attn"; feature_dim: C,
+        wordvec_dim: E, hidden_dim: H, sizes of an image feature, a word vector, the hidden state;
         dropout: probability of dropping an entry of features, word vectors and hidden states;
             with `drop_channels`, features (N, P, C) lose a channel at all positions alike
     Raises: ValueError for an unknown cell type.
@@ -66,9 +62,7 @@ class CaptioningRNN(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def standardise(self, features):
-        """Learn the mean and the standard deviation of each channel; they are part of the model.
-
-        Features go into the model with mean 0 and variance 1 from then on, whatever their scale.
+        """Learn each channel's mean and standard deviation, which features lose from then on.
 
         Inputs: features: of training images, array (I, C) or (I, P, C)
         """
@@ -78,12 +72,10 @@ class CaptioningRNN(nn.Module):
             self.feature_std.copy_(channels.std(0, correction=0).clamp(min=1e-3))
 
     def sharpen(self, temperature):
-        """Make the model's probabilities those that its captions are drawn from, for good.
+        """Divide all scores by a temperature for good; words never said get no probability.
 
-        All scores are divided by a temperature, and words that decoding never says get none of
-        the probability; else, as captions are drawn and weighed, it would leak away to them.
-
-        Raises: ValueError for a temperature that is not above 0.
+        Else, as captions are drawn and weighed, it would leak away to them. Raises: ValueError for
+        a temperature that is not above 0.
         """
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0, not {temperature}")
@@ -93,13 +85,10 @@ class CaptioningRNN(nn.Module):
             self.score.b[decoding.FORBIDDEN] = NEVER
 
     def drop(self, features):
-        """Replace entries of features by their channel's mean, as dropout does in training.
+        """Replace entries of features (I, C) or (I, P, C) by the channel's mean, as dropout does.
 
         Self-critical training does so once for a step: all captions of an image are said of what
-        is left of it, and learned from that.
-
-        Inputs: features: (I, C), or (I, P, C) for "attn"
-        Returns: features of the same shape, those that are left scaled up
+        is left of it, scaled up, and learned from that.
         """
         deviations = features - self.feature_mean
         ones = torch.ones_like(features[:, :1] if self.drop_channels else features)
@@ -125,9 +114,8 @@ class CaptioningRNN(nn.Module):
         return temporal_word_loss(h, W, b, targets, mask, label_smoothing, weights)
 
     def start(self, features):
-        """Start decoding.
+        """Start decoding from features (N, C), or (N, P, C) for "attn".
 
-        Inputs: features: (N, C), or (N, P, C) for "attn"
         Returns: state, a tuple of (N, H); A: positions to attend to, (N, P, H), or None
         Raises: ValueError for features of the wrong shape.
         """
@@ -140,9 +128,8 @@ class CaptioningRNN(nn.Module):
         return (projected,), None
 
     def step(self, words, state, A=None):
-        """Read one word per image and score the next one.
+        """Read one word, an id, per image (N,), from the state and A before it; score the next.
 
-        Inputs: words: ids, (N,); state, A: from `start` or the step before
         Returns: scores (N, V); state; alpha (N, P) for "attn", else None
         """
         x = self.embed(words[:, None])[:, 0]  # (N, E)
@@ -153,10 +140,7 @@ class CaptioningRNN(nn.Module):
         return self.score(h[:, None])[:, 0], state, alpha
 
     def sample(self, features, max_length=20):
-        """Caption images greedily, from features (N, C) or (N, P, C).
-
-        Returns: list of N `Caption`s, for "attn" with their maps
-        """
+        """Caption images greedily: features (N, C) or (N, P, C) to N `Caption`s."""
         return decoding.greedy(self, features, max_length)
 
     def _run(self, x, projected):

@@ -65,11 +65,8 @@ def sampled_captions(model, features, reward, images, samples, seed, max_words=2
     Inputs:
         model: CaptioningRNN, in evaluation mode: what is sampled must be what learns
         features: of I images, as the model takes them
-        reward: CiderReward
-        images: the reward's rows of these images, (I,)
-        samples: K, captions of each image, at least 2
-        seed: of the random numbers
-        max_words: longest caption
+        reward, images: CiderReward, and its rows of these images, (I,)
+        samples: K, captions of each image, at least 2, of at most `max_words`
     Returns: captions: ids from <START> on, padded, (I * K, T + 1), those of an image in a row;
         weights: by how much each one's reward is above the mean of its image's others, float32,
         (I * K,); the mean reward of all

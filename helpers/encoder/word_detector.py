@@ -51,20 +51,16 @@ class WordDetector(nn.Module):
 
     @torch.inference_mode()
     def information(self, features):
-        """Return the pointwise mutual information of picture and word, in nats.
+        """Return the pointwise mutual information of picture and word, (N, W), in nats.
 
-        It is log p(word | picture) - log p(word): what the picture adds to the word's frequency.
-
-        Inputs: features (N, P, C)
-        Returns: (N, W)
+        From features (N, P, C): log p(word | picture) - log p(word), what the picture adds.
         """
         return logsigmoid(self.logits(features)) - self.frequency.log()
 
     @torch.inference_mode()
     def maps(self, features, words):
-        """Tell where words are seen in one picture.
+        """Tell where words, a list of T str, are seen in one picture of features (P, C).
 
-        Inputs: features: of the picture, (P, C); words: list of T str
         Returns: array (T, P), each row positive with sum 1: the softmax over positions of the
             word's scores, the same everywhere for a word that was not learned
         """
@@ -81,10 +77,8 @@ class WordDetector(nn.Module):
 
 
 def load_word_detector(folder):
-    """Read what `WordDetector.save` wrote.
+    """Read the WordDetector that `save` wrote into a folder; None where there is none.
 
-    Inputs: folder: pathlib.Path
-    Returns: WordDetector; None where the folder has none
     Raises: DataError naming the file that is damaged or does not fit the other
     """
     if not (folder / TENSORS).exists():

@@ -21,11 +21,8 @@ RARE, REPEATED = 0.05, 9.0  # what fewer captions hold loses so many nats when i
 class FusedCaptioner:
     """A captioner and a word detector that describe N given pictures; it decodes as any model does.
 
-    Inputs:
-        model: CaptioningRNN of V words
-        detector: WordDetector on the same features
-        features: of the N pictures, (N, P, C)
-        weight: of the detector
+    Inputs: model: CaptioningRNN of V words; detector: WordDetector on the same features, and its
+        weight; features: of the N pictures, (N, P, C)
     """
 
     def __init__(self, model, detector, features, weight=WEIGHT):
@@ -39,11 +36,9 @@ class FusedCaptioner:
         self.again[ids] = -weight * REPEATED * (detector.frequency[rows] < RARE)
 
     def start(self, features):
-        """Start decoding.
+        """Start as `CaptioningRNN.start` does, from features (N, P, C) of the N pictures.
 
-        Inputs: features: of the N pictures, (N, P, C)
-        Returns: state, of which the last tells which words were said; A, as from
-            `CaptioningRNN.start`
+        Returns: state, of which the last tells which words were said; A
         Raises: ValueError for another number of pictures
         """
         if len(features) != len(self.bonus):
@@ -52,9 +47,8 @@ class FusedCaptioner:
         return (*state, torch.zeros_like(self.bonus, dtype=torch.bool)), A
 
     def step(self, words, state, A=None):
-        """Read one word per beam and score the next one.
+        """Read one word, an id, per beam (R,), R a multiple of N, and score the next one.
 
-        Inputs: words: ids, (R,), R a multiple of N; state, A (N, P, H): from before
         Returns: scores (R, V), state, alpha (R, P) or None
         """
         *state, said = state

@@ -47,11 +47,8 @@ class EncoderTail(nn.Module):
 class WordPredictor(nn.Module):
     """The tail of an encoder, with a linear layer for how probable each word is.
 
-    Inputs:
-        tail: EncoderTail
-        examples: CaptionExamples, for the vocabulary and for how frequent each word is
-        vocabulary: Vocabulary; its W most frequent words are predicted
-        words: W, at most
+    Inputs: tail: EncoderTail; examples: CaptionExamples, for how frequent each word is;
+        vocabulary: Vocabulary, whose `words` most frequent words, W, are predicted;
         dropout: probability of dropping a channel
     """
 
@@ -78,9 +75,8 @@ class WordPredictor(nn.Module):
     def forward(self, features, captions, *_):
         """Return the loss of predicting which words the captions of an image hold.
 
-        Inputs:
-            features: grids of stride `STRIDE`, (I, P, C)
-            captions: ids, (N, T + 1); K = N / I in a row belong to one image
+        Inputs: features: grids of stride `STRIDE`, (I, P, C); captions: ids, (N, T + 1), of which
+            K = N / I in a row belong to one image
         Returns: cross-entropy with the share of an image's captions that have the word, summed
             over words and averaged over images, in nats
         """
@@ -91,20 +87,14 @@ class WordPredictor(nn.Module):
         return binary_cross_entropy_with_logits(logits, shares, reduction="sum") / len(logits)
 
     def shares(self, captions, images):
-        """Tell in which share of an image's captions each word stands, (I, W).
-
-        Inputs: captions: ids, (N, T + 1); images: I, N / I captions in a row belong to each
-        """
+        """Tell in which share of I images' captions, ids (N, T + 1), each word stands, (I, W)."""
         said = torch.zeros(len(captions), len(self.vocabulary), device=captions.device)
         said.scatter_(1, captions, 1.0)  # (N, V)
         words = said[:, len(SPECIAL_WORDS) :][:, : self.detector.words.out_features]
         return words.unflatten(0, (images, -1)).mean(1)
 
     def predict(self, features):
-        """Predict words: each position has a score for each, and a good one is enough.
-
-        Inputs: grids, (I, P, C). Returns: log-odds (I, W): the logarithm of the mean of exp(score)
-        """
+        """Predict log-odds (I, W) of words, log mean exp of the scores of positions (I, P, C)."""
         positions = self.tail(features)  # (I, P', C')
         kept = self.dropout(torch.ones_like(positions[:, :1]))  # the same channels everywhere
         return self.detector.logits(positions, kept)
