@@ -99,11 +99,21 @@ def test_words_considered_marks_what_was_said():
     }
 
 
-def test_pointing_by_offset_names_the_words_own_map():
-    axes = plots.pointing_by_offset([-1, 0, 1], [0.8, 0.7, 0.3], chance=0.2).axes[0]
-    assert [text.get_text() for text in axes.get_xticklabels()] == ["-1", "the word's own", "+1"]
+def test_lines_are_named_marked_where_few_and_held_against_a_level():
+    names = ["-1", "the word's own", "+1"]
+    curves = {"none": [0.8, 0.7, 0.3], "others": [0.5, 0.4, 0.2]}
+    axes = plots.lines(curves, names, "Maps", "whose map", "share", ("chance", 0.2)).axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == names
+    assert [line.get_label() for line in axes.lines] == ["none", "others", "chance"]
     assert list(axes.lines[0].get_ydata()) == [0.8, 0.7, 0.3]
-    assert list(axes.lines[1].get_ydata()) == [0.2, 0.2]
+    assert list(axes.lines[2].get_ydata()) == [0.2, 0.2] and axes.get_legend()
+    assert [line.get_marker() for line in axes.lines[:2]] == ["o", "s"]
+    axes = plots.lines({"one": range(50)}, range(50), "a", "b", "c", yscale="log").axes[0]
+    assert (
+        axes.get_yscale() == "log"
+        and axes.lines[0].get_marker() == "None"
+        and not axes.get_legend()
+    )
 
 
 @pytest.mark.parametrize("gradients", [False, True])
@@ -258,15 +268,6 @@ def test_temperatures_share_the_words_and_sum_to_one():
     assert widths[1] == pytest.approx([0.5, 0.3, 0.2])
     squares = [0.25, 0.09, 0.04]
     assert widths[0] == pytest.approx([square / sum(squares) for square in squares])
-
-
-def test_a_beams_gains_and_estimates_are_drawn():
-    axes = plots.beam_widths((1, 2, 5), (-9, -8, -7.5)).axes[0]
-    assert list(axes.lines[0].get_xdata()) == [1, 2, 5]
-    assert list(axes.lines[0].get_ydata()) == [-9, -8, -7.5]
-    axes = plots.estimate_errors((2, 4), {"none": [3, 2], "others": [1, 0.5]}).axes[0]
-    assert [line.get_label() for line in axes.lines] == ["none", "others"]
-    assert list(axes.lines[1].get_ydata()) == [1, 0.5]
 
 
 def test_rewards_are_drawn_with_their_running_mean():

@@ -1,21 +1,16 @@
 """Every figure of the course. A function draws one figure and returns it; `show` shows it."""
 
 from helpers.plots.curves import (
-    attention_entropy,
-    beam_widths,
     cliff,
     eigenvalues,
-    estimate_errors,
     gradient_norms,
-    largest_weight,
     learning_curves,
+    lines,
     loss_curve,
     memory_kept,
     picture_worth,
-    pointing_by_offset,
     rewards_while_learning,
     saturation,
-    step_size_errors,
     tanh_and_derivative,
     task_curves,
 )

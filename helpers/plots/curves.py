@@ -7,12 +7,34 @@ import numpy as np
 from helpers.plots.style import COLORS, GREY, subplots
 
 
+def lines(curves, x, title, xlabel, ylabel, level=None, **settings):
+    """Draw curves by name against x, told apart by style too; of few points each has its mark.
+
+    Inputs: curves: dict from a name to values (N,); x: numbers or texts (N,); level: (name, y) of a
+        line to compare with; settings: others of the axes, such as xscale="log"
+    """
+    figure, axes = subplots(figsize=(6, 3.2))
+    few = len(x) <= 10
+    styles = ("o-", "s--", "^-.", "v:") if few else ("-", "--", "-.", ":")
+    for (name, y), style in zip(curves.items(), styles, strict=False):
+        axes.plot(x, y, style, label=name)
+    if level:
+        axes.axhline(level[1], color=GREY, linestyle="--", label=level[0])
+    if len(axes.lines) > 1:
+        axes.legend()
+    axes.set(title=title, xlabel=xlabel, ylabel=ylabel, **settings)
+    if few:
+        axes.set_xticks(x, map(str, x))
+        axes.minorticks_off()
+    return figure
+
+
 def loss_curve(losses, unit, floor=None, log=False):
     """Draw the loss of every step, with `floor`, a loss that no model can go below, as a line."""
     bottom = {"yscale": "log"} if log else {"ylim": (0, None)}
     level = None if floor is None else ("lowest possible loss", floor)
-    return _lines({"training loss": losses}, range(len(losses)), (5.6, 3), level=level,
-                  title="Training loss", xlabel="step", ylabel=unit, **bottom)  # fmt: skip
+    curves = {"training loss": losses}
+    return lines(curves, range(len(losses)), "Training loss", "step", unit, level, **bottom)
 
 
 def learning_curves(histories, score="BLEU-4", unit="nats per caption"):
@@ -67,28 +89,15 @@ def task_curves(histories, chance):
     return figure
 
 
-def step_size_errors(steps, errors):
-    """Draw the error of each method's numerical derivatives against their step sizes."""
-    figure = _lines(errors, steps, (6.4, 3.5), (".--", ".-"), title="Two kinds of error meet",
-                    xlabel="step size δ", ylabel="relative error", xscale="log",
-                    yscale="log")  # fmt: skip
-    (axes,) = figure.axes
-    axes.axvline(1e-5, color=GREY, linewidth=1, linestyle=":")
-    axes.annotate("1e-5", (1e-5, 1e-1), (4, 0), textcoords="offset points", color=GREY)
-    return figure
-
-
 def tanh_and_derivative(a, value, derivative):
     """Draw tanh and its derivative at `a`, with what lets almost no gradient through shaded."""
-    figure = _lines({"tanh(a)": value, "derivative, 1 - tanh(a)²": derivative}, a, (6, 3.2),
-                    title="tanh goes flat", xlabel="pre-activation a", ylabel="value",
-                    xlim=(a[0], a[-1]))  # fmt: skip
-    (axes,) = figure.axes
+    curves = {"tanh(a)": value, "derivative, 1 - tanh(a)²": derivative}
+    figure = lines(curves, a, "tanh goes flat", "pre-activation a", "value", xlim=(a[0], a[-1]))
     flat = np.abs(a)[derivative < 0.05].min()
     for side in ((-flat, a[0]), (flat, a[-1])):
-        axes.axvspan(*side, color="#e8e8e8", zorder=0)
-    axes.text((flat + a[-1]) / 2, -0.55, "less than 5% of\nthe gradient passes", ha="center",
-              color=GREY, fontsize=9)  # fmt: skip
+        figure.axes[0].axvspan(*side, color="#e8e8e8", zorder=0)
+    figure.axes[0].text((flat + a[-1]) / 2, -0.55, "less than 5% of\nthe gradient passes",
+                        ha="center", color=GREY, fontsize=9)  # fmt: skip
     return figure
 
 
@@ -155,14 +164,12 @@ def memory_kept(curves):
     Inputs: curves: dict from a forget bias to the memory after 0, 1, 2, ... timesteps
     """
     names = {f"$b_f$ = {bias:g},  f = {kept[1]:.3f}": kept for bias, kept in curves.items()}
-    last = max(map(len, curves.values())) - 1
-    figure = _lines(names, range(last + 1), (7.4, 3.4), title="How long a memory lasts",
-                    xlabel="timesteps after writing", ylabel="memory c", xlim=(0, last),
-                    ylim=(0, 1.03))  # fmt: skip
-    (axes,) = figure.axes
-    axes.axhline(0.5, color=GREY, linewidth=0.8)
-    axes.annotate("half", (last, 0.5), (0, 4), textcoords="offset points", ha="right", color=GREY)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    times = range(max(map(len, curves.values())))
+    figure = lines(names, times, "How long a memory lasts", "timesteps after writing", "memory c",
+                   xlim=(0, times[-1]), ylim=(0, 1.03))  # fmt: skip
+    figure.axes[0].axhline(0.5, color=GREY, linewidth=0.8)
+    figure.axes[0].text(times[-1], 0.5, "half", ha="right", va="bottom", color=GREY)
+    figure.axes[0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
@@ -204,83 +211,14 @@ def picture_worth(runs, lead):
     return figure
 
 
-def largest_weight(sizes, curves):
-    """Draw the mean largest attention weight of each curve against H, the size of the query."""
-    figure = _lines(curves, sizes, (6, 3.1), (".--", ".-"), title="Attention to random positions",
-                    xlabel="size of query and keys, H", ylabel="largest weight (0 to 1)",
-                    ylim=(0, 1.03))  # fmt: skip
-    figure.axes[0].set_xscale("log", base=2)
-    return figure
-
-
-def pointing_by_offset(offsets, shares, chance):
-    """Draw the share of words at which the map of an earlier or later word points, by offset.
-
-    Inputs: offsets: steps from the word to the map, in rising order; shares: of hits at each, in
-        [0, 1]; chance: share of hits of a cell drawn at random
-    """
-    figure = _lines({"most attended cell": shares}, offsets, styles=["o-"], ylim=(0, 1.03),
-                    level=("chance", chance), title="Maps before and after a word",
-                    xlabel="whose map (words from the word)",
-                    ylabel="share of words hit")  # fmt: skip
-    names = [f"{o:+d}" if o else "the word's own" for o in offsets]
-    figure.axes[0].set_xticks(offsets, names)
-    return figure
-
-
-def attention_entropy(means, counts, positions):
-    """Draw how spread the maps are at each step, as a mean over captions.
-
-    Inputs: means: entropy in nats, (T,); counts: of the captions in each mean, (T,), of which fewer
-        than ten are left out; positions: P, for the entropy of an even map
-    """
-    even = np.log(positions)
-    figure = _lines({"mean over captions": means[counts >= 10]}, 1 + np.flatnonzero(counts >= 10),
-                    styles=["o-"], level=(f"even map, log {positions}", even),
-                    title="How spread the maps are", xlabel="word of the caption",
-                    ylabel="entropy (nats)", ylim=(0, 1.1 * even))  # fmt: skip
-    figure.axes[0].locator_params("x", integer=True)
-    return figure
-
-
-def beam_widths(widths, log_probs):
-    """Draw the mean log-probability of the best captions, in nats, against the beam's width."""
-    return _lines({"": log_probs}, widths, styles=["o-"], title="What a wider beam finds",
-                  xlabel="beam width (hypotheses kept)", xticks=widths,
-                  ylabel="log-probability of the best\n(nats, mean)")  # fmt: skip
-
-
-def estimate_errors(samples, errors):
-    """Draw the error of estimates of a gradient, relative to it, against the number of samples."""
-    figure = _lines(errors, samples, (6, 3.2), ("o-", "s--"), xscale="log", yscale="log",
-                    title="Estimates of the same gradient", xlabel="captions drawn, K",
-                    ylabel="error relative to the gradient")  # fmt: skip
-    figure.axes[0].set_xticks(samples, map(str, samples))
-    figure.axes[0].minorticks_off()
-    return figure
-
-
 def rewards_while_learning(rewards, window=5):
     """Draw the mean reward of each step's captions, and the mean of each `window` steps, thick."""
     steps = range(1, len(rewards) + 1)
-    figure = _lines({"one step's captions": rewards}, steps, xlabel="step",
-                    title="Rewards rise while it learns from its own captions",
-                    ylabel="CIDEr-D (0 to 10)")  # fmt: skip
+    figure = lines({"one step's captions": rewards}, steps,
+                   "Rewards rise while it learns from its own captions", "step",
+                   "CIDEr-D (0 to 10)")  # fmt: skip
     means = np.lib.stride_tricks.sliding_window_view(rewards, window).mean(1)
     figure.axes[0].plot(steps[window - 1 :], means, linewidth=2.5,
                         label=f"mean of the last {window} steps")  # fmt: skip
     figure.axes[0].legend()
-    return figure
-
-
-def _lines(curves, x, size=(6, 3), styles=("-", "--", "-.", ":"), level=None, **settings):
-    """Draw curves by name, told apart by style too, and a level (name, y) to compare them with."""
-    figure, axes = subplots(figsize=size)
-    for (name, y), style in zip(curves.items(), styles, strict=False):
-        axes.plot(x, y, style, label=name)
-    if level:
-        axes.axhline(level[1], color=GREY, linestyle="--", label=level[0])
-    if len(axes.lines) > 1:
-        axes.legend()
-    axes.set(**settings)
     return figure
