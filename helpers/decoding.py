@@ -104,7 +104,8 @@ def beam(
     choices = len(model.vocabulary) - len(FORBIDDEN)
     if not 1 <= width <= choices:
         raise ValueError(f"width must be in [1, {choices}] for this vocabulary, not {width}")
-    _check_length(max_length)
+    if max_length < 1:
+        raise ValueError(f"max_length must be at least 1, not {max_length}")
     state, A = model.start(features)
     N, device = state[0].shape[0], state[0].device
     state = tuple(s.repeat_interleave(width, 0) for s in state)
@@ -191,7 +192,8 @@ def replay(model, features, ids):
 
 def _decode(model, features, max_length, choose, copies=1):
     """Decode one word after the other; `choose` picks words (N,) from log-probs (N, V)."""
-    _check_length(max_length)
+    if max_length < 1:
+        raise ValueError(f"max_length must be at least 1, not {max_length}")
     state, A = model.start(features)
     state = tuple(s.repeat_interleave(copies, 0) for s in state)
     words = torch.full((state[0].shape[0],), START, device=state[0].device)
@@ -261,8 +263,3 @@ def _captions(vocabulary, ids, log_probs, alpha):
         maps = alpha[n, : len(row)].float().cpu().numpy() if alpha is not None else None
         captions.append(Caption(text, vocabulary.words(row), row, float(log_probs[n]), maps))
     return captions
-
-
-def _check_length(max_length):
-    if max_length < 1:
-        raise ValueError(f"max_length must be at least 1, not {max_length}")

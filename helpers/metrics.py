@@ -70,8 +70,7 @@ def java_scores(
 
     Nothing is downloaded: SPICE is computed only where its language models are installed.
 
-    Returns: scores: dict from metric to score in [0, 1]; absent: dict from each of the other
-        metrics to the reason why it was not computed
+    Returns: dict from metric to score in [0, 1]; dict from absent metric to the reason
     Raises: as for `bleu`
     """
     truth, results = _tokenized(references, candidates)

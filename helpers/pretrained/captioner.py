@@ -31,8 +31,7 @@ class Captioner:
     def captions(self, images, width=5, **options):
         """Describe pictures in several ways: with count=3 the best three, with samples=3 by chance.
 
-        Inputs, Raises: as `caption`
-        Returns: for each of N pictures a list of `Caption`s, best first
+        Returns: for each of N pictures a list of `Caption`s, best first; the rest as `caption`
         """
         features = encode_images(self.encoder, images)
         return decoding.several(self.decoder(features), features, width, **options)
@@ -42,12 +41,11 @@ class Captioner:
         return FusedCaptioner(self.model, self.detector, features) if self.detector else self.model
 
     def locate(self, images, captions):
-        """Tell where the encoder sees the words of captions.
+        """Tell where in N PIL images the encoder sees the words of N `Caption`s.
 
         That is no attention: the encoder learned to tell from each position alone which words
         people use of a picture, and shows here where it finds them.
 
-        Inputs: images: list of N PIL images, RGB; captions: list of N `Caption`s
         Returns: the `Caption`s with these maps in the place of their own, (T, P) each
         Raises: ValueError for a captioner without a detector, or other numbers of images
         """

@@ -56,8 +56,7 @@ def find_captioner(name):
 def load_captioner(name=DEFAULT, device="cpu"):
     """Load a captioner that this project ships, or one that `python -m helpers train` wrote.
 
-    Inputs: name: of a folder in pretrained/, or the path of a folder; device: where to run it
-    Returns: Captioner, of the published checkpoints where the folder holds these
+    Inputs: name: of a folder in pretrained/, or the path of a folder, which may be a published one
     Raises: DataError naming the file that is missing, broken or does not fit the others
     """
     folder = find_captioner(name)

@@ -4,6 +4,7 @@ import os
 import warnings
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import nn
@@ -30,15 +31,13 @@ FILES = {
 
 
 def load_image(image, size=224):
-    """Squeeze a picture into a square, whatever its shape: so the published model was trained.
+    """Squeeze a picture, of any mode or a path, into a square: so the published model was trained.
 
-    Inputs: image: PIL image of any mode, or a path; size: side of the square in pixels
     Returns: uint8 tensor, (3, size, size), RGB. Raises: ImageError for a file that is not a picture
     """
     image = open_image(image) if isinstance(image, (str, os.PathLike)) else to_rgb(image)
     square = image.resize((size, size), Image.Resampling.LANCZOS)
-    pixels = torch.frombuffer(bytearray(square.tobytes()), dtype=torch.uint8)
-    return pixels.view(size, size, 3).permute(2, 0, 1)
+    return torch.from_numpy(np.array(square)).permute(2, 0, 1)
 
 
 class PublishedEncoder(nn.Module):
@@ -67,10 +66,8 @@ class PublishedEncoder(nn.Module):
 def load_published(folder, device="cpu"):
     """Load the published captioner from encoder-5-3000.pkl, decoder-5-3000.pkl and vocab.pkl.
 
-    Sizes and SHA-256 are compared with the published ones, and a warning says where they differ:
-    words in another order fit the decoder as well as those in the right one.
+    A warning names files that differ: words in another order fit the decoder as well.
 
-    Returns: Captioner of a PublishedEncoder and an LSTMDecoder
     Raises: DataError naming the file that is missing, broken, hostile or of another model
     """
     files = [Path(folder) / name for name in FILES]
