@@ -154,8 +154,8 @@ def several(
 ):  # fmt: skip
     """Caption images in one or several ways: the best of a beam, or by chance.
 
-    Inputs: as for `beam` and `sample`; count: how many of the beam to return; samples: how many
-        captions to draw instead
+    Inputs: as for `greedy`, `beam` and `sample`; count: of the beam, to return; samples: how
+        many captions to draw instead
     Returns: for each of N images a list of `Caption`s, best first. Raises: as `sample` and `beam`
     """
     if samples:
@@ -170,7 +170,7 @@ def several(
 
 
 def best(model, features, width=1, **options):
-    """Caption images as well as a model can: N `Caption`s, of features as for `several`."""
+    """Caption images as well as a model can: N `Caption`s, of features as for `greedy`."""
     return [captions[0] for captions in several(model, features, width, **options)]
 
 
