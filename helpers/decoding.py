@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from helpers.settings import LENGTH_PENALTY
+from helpers.settings import LENGTH_PENALTY, check_range
 from helpers.vocabulary import END, NULL, START, UNK
 
 FORBIDDEN = [NULL, START, UNK]
@@ -61,10 +61,8 @@ def sample(model, features, temperature=1.0, top_p=None, seed=0, max_length=20, 
     Raises: ValueError for a value out of range; FloatingPointError where the model's weights have
         diverged and its scores are no numbers.
     """
-    if not temperature > 0:
-        raise ValueError(f"temperature must be above 0, not {temperature}")
-    if top_p is not None and not 0 < top_p <= 1:
-        raise ValueError(f"top_p must be in (0, 1], not {top_p}")
+    check_range("temperature", temperature)
+    check_range("top_p", top_p)
     generator = torch.Generator(device=features.device).manual_seed(seed)
 
     def choose(log_probs):

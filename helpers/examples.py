@@ -45,7 +45,7 @@ class CaptionExamples(torch.utils.data.Dataset):
         return images, torch.from_numpy(pad_captions([self.ids[i] for i in indices]))
 
     def read(self, images):
-        """Read features. Inputs: images: rows of I images. Returns: tensor (I, ...), float32."""
+        """Read the features of I rows: tensor (I, ...), float32."""
         return torch.from_numpy(read_rows(self.features, images))
 
     def references(self):
@@ -66,7 +66,7 @@ class CaptionExamples(torch.utils.data.Dataset):
         The images of a batch have the same number of captions, so that they can share features.
 
         Inputs: batch_size: captions per batch, about; seed, epoch: what the order depends on
-        Returns: list of integer arrays of examples, (N,) each, in the order of training
+        Returns: list of arrays of examples, (N,) each
         """
         rng = np.random.default_rng([seed, epoch])
         _, starts, counts = np.unique(self.rows, return_index=True, return_counts=True)

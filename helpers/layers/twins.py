@@ -7,12 +7,10 @@ from helpers.layers.modules import LSTM, RNN
 
 
 def to_torch(layer):
-    """Copy an RNN or LSTM of ours into torch.nn.RNN or torch.nn.LSTM (batch_first).
+    """Copy an RNN or LSTM of ours into a torch.nn.RNN or LSTM (batch_first) of the same outputs.
 
     torch stores the gates in the order i, f, g, o, transposed, and adds two biases: the second
     one is set to zero.
-
-    Inputs: layer: RNN or LSTM. Returns: torch.nn.RNN or torch.nn.LSTM with the same outputs
     """
     cls = nn.LSTM if layer.gates == 4 else nn.RNN
     twin = cls(*layer.sizes, batch_first=True).to(layer.Wx)
@@ -28,8 +26,6 @@ def to_torch(layer):
 def from_torch(twin):
     """Copy a torch.nn.RNN or torch.nn.LSTM into a layer of ours; its two biases add up.
 
-    Inputs: twin: one layer, one direction, with biases; tanh for torch.nn.RNN
-    Returns: RNN or LSTM with the same outputs
     Raises: ValueError for a torch layer that ours cannot express
     """
     if twin.num_layers != 1 or twin.bidirectional or not twin.bias or twin.proj_size:

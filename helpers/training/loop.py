@@ -1,8 +1,7 @@
 """The training loop: batches, schedule, validation, checkpoints and resuming.
 
-Every random number of a step (word order within an epoch, dropout) is a function of the seed
-and of the step's number. A run that is killed and resumed therefore does what an uninterrupted
-one does, and so do several processes that share the batches (see `distributed`).
+Every random number of a step is a function of the seed and of the step's number: a run that is
+killed and resumed does what an uninterrupted one does, and so do several processes together.
 """
 
 import dataclasses
