@@ -4,8 +4,6 @@ import importlib
 import warnings
 from typing import Any
 
-import torch
-
 
 class use_engine:
     """Choose what computes the LSTMs and the loss of words, in this process.
@@ -46,12 +44,10 @@ def engine_for(x):
 def prepare_process():
     """Make this process fit for heavy work: freed memory is kept, and oneDNN may multiply.
 
-    Numbers below 1e-38 become 0: a processor spends a hundred times as long on them. Commands and
-    training call it once; nothing computed changes by more than rounding.
+    Commands and training call it once; nothing computed changes by more than rounding.
 
-    Returns: whether helpers/fast was there to do the rest
+    Returns: whether helpers/fast was there to do it
     """
-    torch.set_flush_denormal(True)
     try:
         process = importlib.import_module("helpers.fast.process")
     except ImportError:
