@@ -16,8 +16,7 @@ from server import Page, serve
 from helpers.__main__ import main
 from helpers.coco import load_captions
 from helpers.commands import download as command
-from helpers.commands.download import download, fetch
-from helpers.commands.sources import DATA_SETS, DataSet, Source
+from helpers.commands.download import DATA_SETS, DataSet, Source, download, fetch
 from helpers.files import DataError, only_writer
 from helpers.formats import FORMATS
 
@@ -254,7 +253,6 @@ def test_a_machine_without_curl_is_told(get, monkeypatch, tmp_path):
 def test_a_killed_download_goes_on(get, tmp_path):
     code = (
         "import sys; from pathlib import Path; from helpers.commands.download import *; "
-        "from helpers.commands.sources import Source; "
         "fetch(Source(sys.argv[1], None, 'md5:0'), Path(sys.argv[2]), False)"
     )
     page = Page(CONTENT * 50, cuts=[30_000_000])

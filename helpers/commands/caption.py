@@ -35,9 +35,12 @@ OPTIONS = {
 
 def run(options):
     """Print captions of photographs, one after the other."""
+    from helpers.encoder import load_pixels
     from helpers.images import ImageError
     from helpers.pretrained import load_captioner
 
+    if options.attention or options.picture:
+        from helpers.plots import attention_maps, caption_gallery, write_figure  # seconds
     for path in (options.picture, options.attention):
         check_writable(path)
     captioner = load_captioner(options.model, options.device)
@@ -65,15 +68,15 @@ def run(options):
         if options.attention:
             path = Path(options.attention)
             path = path.with_stem(f"{path.stem}-{number}") if len(photos) > 1 else path
-            _draw_attention(path, image, captions[0], captioner.encoder.image_size)
+            square = load_pixels(image, captioner.encoder.image_size)  # that maps belong to
+            figure = attention_maps([square.permute(1, 2, 0).numpy()], captions[:1])
+            write_figure(figure, path)
         if options.picture:
             image.thumbnail((SHOWN, SHOWN))
             shown.append((image, captions[0].text))
     if options.json:
         print(json.dumps(records, indent=1, ensure_ascii=False))
     if shown:
-        from helpers.plots import caption_gallery, write_figure
-
         images, texts = zip(*shown, strict=True)
         gallery = caption_gallery(images, texts, columns=min(3, len(shown)), width=32)
         write_figure(gallery, options.picture)
@@ -117,12 +120,3 @@ def _open(photo):
     if curl.returncode:
         raise ImageError(f"{photo}: cannot be fetched ({reason})")
     return open_image(io.BytesIO(content), photo)
-
-
-def _draw_attention(path, image, result, size):
-    """Draw the maps of a photograph's caption."""
-    from helpers.encoder import load_pixels
-    from helpers.plots import attention_maps, write_figure
-
-    seen = load_pixels(image, size).permute(1, 2, 0).numpy()  # the square that maps belong to
-    write_figure(attention_maps([seen], [result]), path)
