@@ -6,6 +6,7 @@ tables on Kaggle, and from their authors as token files. A .txt of captions besi
 needs no table.
 """
 
+import contextlib
 import csv
 import functools
 import hashlib
@@ -82,48 +83,33 @@ def _rows(
     k = 0
     while k < len(numbered):
         number, row = numbered[k]
-        k += 1
-        fields, end = _fields(row, delimiter), k
-        while fields is None and end < len(numbered) and len(row) < _LARGEST:
-            following = numbered[end][1]
-            if _names_picture(archive, following.split(delimiter)[0]):
+        fields, end = None, k + 1
+        while delimiter != "|":  # of Flickr30k, where a quote is a quote
+            with contextlib.suppress(csv.Error):
+                reader = csv.reader([row], delimiter=delimiter, skipinitialspace=True, strict=True)
+                fields, k = next(reader), end
+                break
+            following = numbered[end][1] if end < len(numbered) and len(row) < _LARGEST else ""
+            if not following or _names_picture(archive, following.split(delimiter)[0]):
                 break
             row, end = f"{row}\n{following}", end + 1
-            fields = _fields(row, delimiter)
         if fields is None:  # as it stands
-            row = numbered[k - 1][1]
+            row, k = numbered[k][1], k + 1
             fields = row.split(delimiter)
-        else:
-            k = end
+        where = (label, "line", number)
         if len(row) >= _LARGEST:
-            refuse((label, "line", number), f"holds more than {_LARGEST:,} characters")
-        yield number, _fit(row, fields, columns, delimiter, (label, "line", number))
-
-
-def _fields(row: str, delimiter: str) -> list[str] | None:
-    """Split a row into fields; None where a quote is not closed, or not at a field's end."""
-    if delimiter == "|":  # Flickr30k's, where a quote is a quote
-        return row.split(delimiter)
-    try:
-        return next(csv.reader([row], delimiter=delimiter, strict=True, skipinitialspace=True))
-    except csv.Error:
-        return None
-
-
-def _fit(
-    row: str, fields: list[str], columns: list[str], delimiter: str, where: tuple
-) -> list[str]:
-    """Bring a row to as many fields as there are columns; the caption, if last, takes the rest."""
-    if len(fields) > len(columns) and columns[-1] in _CAPTION:  # commas that nobody quoted
-        fields = row.split(delimiter, len(columns) - 1)
-    # as line 19,999 of Flickr30k's, "2199200615.jpg| 4   A dog runs across the grass ."
-    joined = re.fullmatch(r"\s*(\d+)\s+(.*)", fields[-1], re.DOTALL)
-    if joined and len(fields) == len(columns) - 1 == 2:
-        fields = [fields[0], *joined.groups()]
-    if len(fields) != len(columns):
-        found = f"{len(fields)} fields where {len(columns)} were expected"
-        refuse(where, f"{found} ({', '.join(columns)}); quote captions that hold a {delimiter!r}")
-    return fields
+            refuse(where, f"holds more than {_LARGEST:,} characters")
+        if len(fields) > len(columns) and columns[-1] in _CAPTION:  # commas that nobody quoted
+            fields = row.split(delimiter, len(columns) - 1)
+        # as line 19,999 of Flickr30k's, "2199200615.jpg| 4   A dog runs across the grass ."
+        joined = re.fullmatch(r"\s*(\d+)\s+(.*)", fields[-1], re.DOTALL)
+        if joined and len(fields) == len(columns) - 1 == 2:
+            fields = [fields[0], *joined.groups()]
+        if len(fields) != len(columns):
+            found = f"{len(fields)} fields where {len(columns)} were expected"
+            remedy = f"quote captions that hold a {delimiter!r}"
+            refuse(where, f"{found} ({', '.join(columns)}); {remedy}")
+        yield number, fields
 
 
 def _names_picture(archive: Archive, field: str) -> bool:
