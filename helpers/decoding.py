@@ -44,7 +44,7 @@ def greedy(model, features, max_length=20):
         them, (N, C) or (N, P, C); max_length: at most so many words
     Returns: list of N `Caption`s. Raises: ValueError if max_length is below 1.
     """
-    return _decode(model, features, max_length, lambda log_probs: log_probs.argmax(1))
+    return _search(model, features, max_length, 1, _by_word(lambda log_probs: log_probs.argmax(1)))
 
 
 @torch.inference_mode()
@@ -65,7 +65,7 @@ def sample(model, features, temperature=1.0, top_p=None, seed=0, max_length=20, 
     check_range("top_p", top_p)
     generator = torch.Generator(device=features.device).manual_seed(seed)
 
-    def choose(log_probs):
+    def pick(log_probs):
         if log_probs.isnan().any():  # on a GPU, drawing would end the process
             raise FloatingPointError("the scores are not numbers")
         probs = (log_probs / temperature).softmax(1)
@@ -76,7 +76,7 @@ def sample(model, features, temperature=1.0, top_p=None, seed=0, max_length=20, 
         drawn = torch.multinomial(probs, 1, generator=generator)
         return words.gather(1, drawn)[:, 0]
 
-    return _decode(model, features, max_length, choose, copies)
+    return _search(model, features, max_length, copies, _by_word(pick))
 
 
 @torch.inference_mode()
@@ -102,48 +102,32 @@ def beam(
     choices = len(model.vocabulary) - len(FORBIDDEN)
     if not 1 <= width <= choices:
         raise ValueError(f"width must be in [1, {choices}] for this vocabulary, not {width}")
-    if max_length < 1:
-        raise ValueError(f"max_length must be at least 1, not {max_length}")
-    state, A = model.start(features)
-    N, device = state[0].shape[0], state[0].device
-    state = tuple(s.repeat_interleave(width, 0) for s in state)
-    first = torch.arange(N, device=device)[:, None] * width  # row of each image's first beam
-    ids = torch.empty(N * width, 0, dtype=torch.long, device=device)
-    words = torch.full((N * width,), START, device=device)
-    total = torch.full((N, width), -torch.inf, device=device)
-    total[:, 0] = 0  # all beams start alike: only the first one may branch
-    lengths = torch.zeros(N, width, device=device)
-    alphas = []
-    grammar = _grammar(model.vocabulary, device) if finish else ()
-    for _ in range(max_length + 1):
-        ended = (words == END) | (words == NULL)
-        if ended.all() or (ids.shape[1] == max_length):
-            break
-        scores, state, alpha = model.step(words, state, A)
-        log_probs = _allowed_log_probs(scores)
+    grammar = _grammar(model.vocabulary, features.device) if finish else ()
+    lengths = 0.0
+
+    def choose(log_probs, ids, ended, total):
+        nonlocal lengths
         if no_repeat_ngram:
             _forbid_repeats(log_probs, ids, no_repeat_ngram)
         if finish and ids.shape[1]:
             _forbid_unfinished(log_probs, ids, *grammar)
         log_probs[ended] = -torch.inf
         log_probs[ended, NULL] = 0  # an ended caption goes on, at no cost, with nothing
-        lengths = lengths + ~ended.view(N, width)
+        total = total.view(-1, width)  # (N, width)
+        if not ids.shape[1]:
+            total[:, 1:] = -torch.inf  # all beams start alike: only the first one may branch
+        lengths = lengths + ~ended.view(-1, width)
         log_probs, words = log_probs.topk(width, dim=1)  # no other word of a row can win
-        candidates = total[:, :, None] + log_probs.view(N, width, width)
-        ranks = candidates / lengths[:, :, None].clamp(min=1) ** length_penalty
-        kept = ranks.flatten(1).topk(width, dim=1).indices  # (N, width)
-        total = candidates.flatten(1).gather(1, kept)
+        candidates = (total[:, :, None] + log_probs.view(-1, width, width)).flatten(1)
+        penalties = lengths.repeat_interleave(width, 1).clamp(min=1) ** length_penalty
+        kept = (candidates / penalties).topk(width, dim=1).indices  # (N, width)
         lengths = lengths.gather(1, kept // width)
-        rows = (first + kept // width).flatten()
-        words = words.view(N, width * width).gather(1, kept).flatten()
-        state = tuple(s[rows] for s in state)
-        ids = torch.cat([ids[rows], words[:, None]], 1)
-        alphas = [a[rows] for a in alphas]
-        if alpha is not None:
-            alphas.append(alpha[rows])
-    alpha = torch.stack(alphas, 1) if alphas else None
-    captions = _captions(model.vocabulary, ids, total.flatten(), alpha)
-    return [captions[n * width : (n + 1) * width] for n in range(N)]
+        first = torch.arange(0, len(words), width, device=words.device)[:, None]  # of each image
+        words = words.view(-1, width * width).gather(1, kept).flatten()
+        return (first + kept // width).flatten(), words, candidates.gather(1, kept).flatten()
+
+    captions = _search(model, features, max_length, width, choose)
+    return [captions[n : n + width] for n in range(0, len(captions), width)]
 
 
 def several(
@@ -188,35 +172,42 @@ def replay(model, features, ids):
     return torch.stack(rows)
 
 
-def _decode(model, features, max_length, choose, copies=1):
-    """Decode one word after the other; `choose` picks words (N,) from log-probs (N, V)."""
+def _search(model, features, max_length, rows, choose):
+    """Decode one word after the other, in so many rows for each image.
+
+    Inputs: choose: function of log-probs (R, V), ids so far (R, T), which rows have ended (R,) and
+        the log-probabilities of all (R,); returns rows to go on from, a word for each, and theirs
+    """
     if max_length < 1:
         raise ValueError(f"max_length must be at least 1, not {max_length}")
     state, A = model.start(features)
-    state = tuple(s.repeat_interleave(copies, 0) for s in state)
-    words = torch.full((state[0].shape[0],), START, device=state[0].device)
-    total = torch.zeros(len(words), device=words.device)
-    ids, alphas = [], []
-    for _ in range(max_length):
+    state = tuple(s.repeat_interleave(rows, 0) for s in state)
+    words = torch.full((len(state[0]),), START, device=state[0].device)
+    ids, total, alphas = words[:, None][:, :0], torch.zeros(len(words), device=words.device), []
+    while ids.shape[1] < max_length:
         ended = (words == END) | (words == NULL)
         if ended.all():
             break
         scores, state, alpha = model.step(words, state, A)
-        log_probs = _allowed_log_probs(scores)
-        words = choose(log_probs).masked_fill(ended, NULL)
-        total += log_probs.gather(1, words[:, None])[:, 0].masked_fill(ended, 0)
-        ids.append(words)
-        if alpha is not None:
-            alphas.append(alpha)
+        log_probs = scores.float().log_softmax(1)
+        log_probs[:, FORBIDDEN] = -torch.inf
+        kept, words, total = choose(log_probs, ids, ended, total)
+        state = tuple(s[kept] for s in state)
+        ids = torch.cat([ids[kept], words[:, None]], 1)
+        alphas = [a[kept] for a in (*alphas, alpha) if a is not None]
     alpha = torch.stack(alphas, 1) if alphas else None
-    return _captions(model.vocabulary, torch.stack(ids, 1), total, alpha)
+    return _captions(model.vocabulary, ids, total, alpha)
 
 
-def _allowed_log_probs(scores):
-    """Return the log-softmax of scores (N, V), with forbidden words set to minus infinity."""
-    log_probs = scores.float().log_softmax(1)
-    log_probs[:, FORBIDDEN] = -torch.inf
-    return log_probs
+def _by_word(pick):
+    """Make the `choose` of `_search` of a function from log-probs (R, V) to a word for each row."""
+
+    def choose(log_probs, _, ended, total):
+        words = pick(log_probs).masked_fill(ended, NULL)
+        gained = log_probs.gather(1, words[:, None])[:, 0]
+        return slice(None), words, total + gained.masked_fill(ended, 0)
+
+    return choose
 
 
 def _forbid_repeats(log_probs, ids, n):
