@@ -16,12 +16,7 @@ from helpers.kernels.lstm import (
     lstm_step_backward,
     lstm_step_forward,
 )
-from helpers.kernels.rnn import (
-    rnn_backward,
-    rnn_forward,
-    rnn_step_backward,
-    rnn_step_forward,
-)
+from helpers.kernels.rnn import rnn_backward, rnn_forward, rnn_step_backward, rnn_step_forward
 from helpers.kernels.temporal import (
     temporal_affine_backward,
     temporal_affine_forward,

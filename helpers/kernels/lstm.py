@@ -107,8 +107,7 @@ def lstm_forward(x, h0, Wx, Wh, b, c0=None):
 
 
 @shapes(
-    dh="N T H",
-    cache=("N T D", "N H", "D 4H", "H 4H", None, "N T H", "N T H", "N T 4H", "N T H"),
+    dh="N T H", cache=("N T D", "N H", "D 4H", "H 4H", None, "N T H", "N T H", "N T 4H", "N T H")
 )
 def lstm_backward(dh, cache):
     """Backpropagation through time, along the hidden state and along the cell state.

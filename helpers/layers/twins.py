@@ -14,12 +14,9 @@ def to_torch(layer):
     """
     cls = nn.LSTM if layer.gates == 4 else nn.RNN
     twin = cls(*layer.sizes, batch_first=True).to(layer.Wx)
-    twin.load_state_dict({
-        "weight_ih_l0": swap_gates(layer.Wx.T, layer.gates),
-        "weight_hh_l0": swap_gates(layer.Wh.T, layer.gates),
-        "bias_ih_l0": swap_gates(layer.b, layer.gates),
-        "bias_hh_l0": torch.zeros_like(layer.b),
-    })  # fmt: skip
+    weights = layer.Wx.T, layer.Wh.T, layer.b, torch.zeros_like(layer.b)  # in torch's order
+    swapped = (swap_gates(weight, layer.gates) for weight in weights)
+    twin.load_state_dict(dict(zip(twin.state_dict(), swapped, strict=True)))
     return twin
 
 
