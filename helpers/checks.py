@@ -80,23 +80,12 @@ def check(name, actual, expected, bound):
 
     Prints `dWx: relative error 3.1e-10 (below 1e-8)`.
 
-    Inputs:
-        name: what is compared
-        actual, expected: numbers or arrays (NumPy or torch) of one shape
-        bound: on `rel_error`
-    Raises: AssertionError that shows the shape, the measured error and its worst entry; also for
-    different shapes, empty arrays, NaN, infinities, and values that are not real numbers.
+    Inputs: name: what is compared; actual, expected: numbers or arrays (NumPy or torch) of one
+        shape; bound: on `rel_error`
+    Raises: AssertionError that shows the shape, the measured error and the worst entry; also for
+        different shapes, empty arrays, NaN, infinities, and values that are not real numbers.
     """
-    actual, expected = _comparable_or_fail(name, actual, expected)
-    errors = _entry_errors(actual, expected)
-    worst = np.unravel_index(np.argmax(errors), errors.shape)  # argmax puts a NaN first
-    if not errors[worst] < bound:
-        raise AssertionError(
-            f"{name}: relative error {errors[worst]:.1e} is not below {as_text(bound)}, "
-            f"shape {actual.shape}, worst entry {[int(i) for i in worst]}: "
-            f"got {actual[worst]:.10g}, expected {expected[worst]:.10g}"
-        )
-    print(f"{name}: relative error {errors[worst]:.1e} (below {as_text(bound)})")
+    _compare(name, actual, expected, bound, rel_error, "relative error")
 
 
 def check_norm(name, actual, expected, bound):
@@ -107,19 +96,11 @@ def check_norm(name, actual, expected, bound):
 
     Inputs, raises: as for `check`.
     """
-    actual, expected = _comparable_or_fail(name, actual, expected)
-    error = rel_norm(actual, expected)
-    if not error < bound:
-        raise AssertionError(
-            f"{name}: relative norm {error:.1e} of the difference is not below {as_text(bound)}, "
-            f"shape {actual.shape}"
-        )
-    print(f"{name}: relative norm {error:.1e} (below {as_text(bound)})")
+    _compare(name, actual, expected, bound, rel_norm, "relative norm")
 
 
 def check_at_most(name, value, bound):
     """Assert that one number is at most bound, and print `final loss: 0.03 (at most 0.1)`.
-
     Raises: AssertionError that shows the value; also for NaN and for more than one number.
     """
     _check_number(name, value, bound, "at most", np.less_equal)
@@ -127,7 +108,6 @@ def check_at_most(name, value, bound):
 
 def check_at_least(name, value, bound):
     """Assert that one number is at least bound, and print `BLEU-4: 0.51 (at least 0.45)`.
-
     Raises: AssertionError that shows the value; also for NaN and for more than one number.
     """
     _check_number(name, value, bound, "at least", np.greater_equal)
@@ -144,10 +124,8 @@ def check_gradients(forward, backward, inputs, bound=1e-7, seed=0):
         forward: kernel that returns one or more outputs and, last, a cache
         backward: kernel of the upstream gradients of the first outputs and the cache; returns the
             gradients of the floating-point inputs, in their order
-        inputs: dict from the forward pass's arguments to NumPy arrays of their shapes, float64 or
-            integer
+        inputs: dict from the forward pass's arguments to NumPy arrays of their shapes
         bound: on `rel_error`, beside central differences
-        seed: of the upstream gradients
     Raises: AssertionError naming the gradient that differs, and how far off it is
     """
     import torch
@@ -247,6 +225,19 @@ def _comparable_or_fail(name, actual, expected):
         return _comparable(actual, expected, names=("the actual value", "the expected one"))
     except (TypeError, ValueError) as error:
         raise AssertionError(f"{name}: {error}") from None
+
+
+def _compare(name, actual, expected, bound, measure, what):
+    actual, expected = _comparable_or_fail(name, actual, expected)
+    error = measure(actual, expected)
+    if not error < bound:
+        worst = np.unravel_index(np.argmax(_entry_errors(actual, expected)), actual.shape)
+        raise AssertionError(
+            f"{name}: {what} {error:.1e} is not below {as_text(bound)}, shape {actual.shape}, "
+            f"worst entry {[int(i) for i in worst]}: "  # argmax puts a NaN first
+            f"got {actual[worst]:.10g}, expected {expected[worst]:.10g}"
+        )
+    print(f"{name}: {what} {error:.1e} (below {as_text(bound)})")
 
 
 def _entry_errors(x, y):

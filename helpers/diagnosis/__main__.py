@@ -25,22 +25,21 @@ def main(arguments=None):
     parser.add_argument("--seed", type=int, default=0, help="of the random inputs (default: 0)")
     parser.add_argument("--json", action="store_true", help="print a list of verdicts as JSON")
     options = parser.parse_args(arguments)
-    names = []
-    for name in options.names or checkable():
+    for name in options.names:
         if name not in NOTEBOOKS and name not in checkable():
             known = ", ".join([*NOTEBOOKS, *checkable()])
             parser.error(f"no kernel is called {name!r}; there are: {known}")
-        starts = NOTEBOOKS.get(name, (name,))
-        names += [each for each in checkable() if each.startswith(starts)]
+    starts = [start for name in options.names for start in NOTEBOOKS.get(name, (name,))]
     verdicts = []
-    for name in dict.fromkeys(names):
-        forward = getattr(kernels, name.replace("_backward", "_forward"))
-        verdicts.append(judge(name, getattr(kernels, name), forward, options.seed))
-        if not options.json:
-            print(verdicts[-1])
+    for name in checkable():
+        if not starts or name.startswith(tuple(starts)):
+            forward = getattr(kernels, name.replace("_backward", "_forward"))
+            verdicts.append(judge(name, getattr(kernels, name), forward, options.seed))
+            if not options.json:
+                print(verdicts[-1])
     if options.json:
         print(json.dumps([dataclasses.asdict(verdict) for verdict in verdicts], indent=1))
-    return 0 if all(verdict.state == "right" for verdict in verdicts) else 1
+    return int(any(verdict.state != "right" for verdict in verdicts))
 
 
 if __name__ == "__main__":

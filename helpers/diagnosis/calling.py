@@ -34,11 +34,11 @@ class ForwardWrong(Wrong):
     """A backward kernel cannot be judged, since its forward kernel is not right."""
 
 
-def call(function, arguments, quiet=True, listed=True):
+def call(function, arguments, listed=True, quiet=True):
     """Call a function with a dict of arguments, by position.
 
-    Inputs: quiet: whether what it prints is thrown away; listed: whether outputs come as a list,
-        also when there is one
+    Inputs: listed: whether outputs come as a list, also when there is one; quiet: whether what it
+        prints is thrown away
     Returns: what it returns
     Raises: NotWritten where it returns nothing, or raises NotImplementedError; Wrong, with the
         line and what stood in it, for all else that it raises, SystemExit and recursion included

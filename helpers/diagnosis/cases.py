@@ -41,9 +41,7 @@ class Case:
     """Inputs of one kernel, and what has to come out.
 
     Inputs:
-        name: of the kernel
         sizes: dict from N, T, D, H, P, V, M to sizes
-        seed: of the random numbers
         c0: for an LSTM, whether a first cell state, (N, H), is given
         changed: dict from an input, or an upstream gradient, to a function that makes another
             array of it, of its shape

@@ -18,12 +18,10 @@ from helpers.diagnosis.trial import Trial
 
 @dataclass
 class Verdict:
-    """What came of a trial.
+    """What came of a trial: "right", "wrong", "missing" (not written yet) or "waits" for another.
 
-    name: of the kernel
-    state: "right", "wrong", "missing" (not written yet) or "waits" (for a kernel it builds on)
     lines: of text: what is wrong, or what it waits for
-    errors: dict from output to its relative error, of a right kernel
+    errors: dict from output to its relative error, of what is right
     notes: what a right kernel cannot do yet
     """
 
@@ -39,12 +37,11 @@ class Verdict:
             return text if ": " in text else f"{self.name}: {text}"
         if self.state == "waits":
             return f"{self.name} waits: {self.lines[0]}"
-        if self.state == "wrong":
-            lines = [line.replace("\n", "\n  ") for line in self.lines]
-            return "\n  ".join([f"{self.name} is not right yet:", *lines])
         measured = ", ".join(f"{key} {error:.1e}" for key, error in self.errors.items())
-        first = f"{self.name} ok: {measured} (relative errors, below 1e-8)"
-        return "\n  ".join([first, *self.notes])
+        lines = [f"{self.name} ok: {measured} (relative errors, below 1e-8)", *self.notes]
+        if self.state == "wrong":
+            lines = [f"{self.name} is not right yet:", *self.lines]
+        return "\n  ".join(line.replace("\n", "\n  ") for line in lines)
 
 
 def check_kernel(function, reference=None, forward=None, seed=0, otherwise=None):
@@ -61,9 +58,8 @@ def check_kernel(function, reference=None, forward=None, seed=0, otherwise=None)
         seed: of the random inputs, in float64 NumPy
         otherwise: in a notebook, the kernel to go on with while the reader's is not right; what
             is wrong is printed then, and nothing raised
-    Returns: the function if it is right, otherwise `otherwise`. A right function that works with
-        NumPy alone, or whose arguments have other names, comes back wrapped, so that tensors of
-        any shape may go in, by the names that ours have.
+    Returns: the function if it is right, otherwise `otherwise`. One that works with NumPy alone, or
+        whose arguments have other names, comes back wrapped, and takes tensors by our names.
     Raises: without `otherwise`, AssertionError with one line per output that is wrong;
         ValueError when it cannot be told which kernel it should be.
     """
@@ -72,23 +68,18 @@ def check_kernel(function, reference=None, forward=None, seed=0, otherwise=None)
     if name is None:
         known = ", ".join(checkable())
         raise ValueError(f"which kernel is this? Tell with reference=; there are: {known}")
-    verdict = judge(name, function, forward, seed)
-    if otherwise and verdict.state == "right":
-        ours = getattr(kernels, name)
-        limited = any(NUMPY_ALONE in note for note in verdict.notes) or any(
-            mine != its for mine, its in zip(parameters(function), parameters(ours), strict=False)
-        )
-        function = on_tensors(function, ours) if limited else function
-    return _outcome(verdict, function, otherwise)
+    verdict, ours = judge(name, function, forward, seed), getattr(kernels, name)
+    limited = NUMPY_ALONE in " ".join(verdict.notes) or any(
+        mine != its for mine, its in zip(parameters(function), parameters(ours), strict=False)
+    )
+    return _outcome(verdict, on_tensors(function, ours) if limited else function, otherwise)
 
 
 def check_function(function, otherwise=None):
     """Compare a function with its solution on small cases, and name what is wrong with it.
 
-    Inputs:
-        function: named as one of those that notebooks leave to the reader
-        otherwise: the function to go on with while the reader's is not right; what is wrong is
-            then printed and nothing raised
+    Inputs: function: named as one of those that notebooks leave to the reader; otherwise: as for
+        `check_kernel`
     Returns: the function if it is right, else `otherwise`
     Raises: AssertionError, without `otherwise`; ValueError for a name that is not known
     """
@@ -106,25 +97,18 @@ def check_function(function, otherwise=None):
 
 def _outcome(verdict, function, otherwise):
     """Print a verdict, and return what a notebook goes on with; raise it without `otherwise`."""
-    if verdict.state == "right":
-        print(verdict)
-        return function
-    if otherwise is None:
+    if verdict.state != "right" and otherwise is None:
         raise AssertionError(str(verdict))
-    missing = verdict.state == "missing"
-    print(f"{verdict}: write it here, or go on with ours" if missing else
-          f"{verdict}\n  (the notebook goes on with ours)")  # fmt: skip
-    return otherwise
+    ends = {"right": "", "missing": ": write it here, or go on with ours"}
+    print(f"{verdict}" + ends.get(verdict.state, "\n  (the notebook goes on with ours)"))
+    return function if verdict.state == "right" else otherwise
 
 
 def judge(name, function, forward=None, seed=0, beside=None):
     """Put a kernel on trial. One that is not right waits where a kernel that it builds on is not.
 
-    Inputs:
-        name: of the kernel that it should be
-        function, forward, seed: as for `check_kernel`
-        beside: dict from name to kernel, of others that the reader wrote, where they do not stand
-            in the function's own module
+    Inputs: name: of the kernel that it should be; function, forward, seed: as for `check_kernel`;
+        beside: dict from name to kernel, of others that the reader wrote outside its module
     Returns: Verdict
     """
     beside = (beside or {}) | _beside(function)
@@ -151,10 +135,10 @@ def judge(name, function, forward=None, seed=0, beside=None):
         return _waits(name, forward_name, before)
     except Wrong as wrong:
         if forward and not trial.was_right and Trial(name, function, ours, seed).is_right():
-            text = (
+            what = (
                 "its cache does not hold what this pass reads; with the cache of ours it is right"
             )
-            return Verdict(name, "waits", [f"{forward_name} is not right yet: {text}"])
+            return Verdict(name, "waits", [f"{forward_name} is not right yet: {what}"])
         return Verdict(name, "wrong", wrong.lines)
     except Exception as error:  # the kernels after this one are checked all the same
         return Verdict(name, "wrong", [f"cannot be compared: {type(error).__name__}: {error}"])
@@ -162,7 +146,6 @@ def judge(name, function, forward=None, seed=0, beside=None):
 
 
 def _waits(name, other, before):
-    """Return the verdict on a kernel that waits for another one, on which there is a verdict."""
     told = str(before) if before.state == "missing" else before.lines[0]
     known = before.state in ("missing", "waits")
     return Verdict(name, "waits", [told if known else f"{other} is not right yet: {told}"])

@@ -3,126 +3,19 @@
 import ast
 import contextlib
 import inspect
+from collections.abc import Callable
 from functools import cache
+from itertools import chain
 
 import numpy as np
 import torch
 
 from helpers import vocabulary
 from helpers.diagnosis import tasks
-from helpers.diagnosis.calling import Wrong, call
+from helpers.diagnosis.calling import Wrong, call, parameters
 from helpers.diagnosis.explaining import BOUND, error
 from helpers.diagnosis.mistakes import mutants
 from helpers.vocabulary import END, NULL, START
-
-
-def compare(name, function):
-    """Run a function beside its solution.
-
-    Inputs: name: of one in CASES; function: the reader's
-    Returns: dict from result to its relative error
-    Raises: NotWritten; Wrong, with the mistake in the solution that makes the same of each case
-    """
-    right, got = _results(name, make(name)), _results(name, function)
-    errors = {key: _error(got[key], value) for key, value in right.items()}
-    wrong = [key for key in right if not errors[key] < BOUND]
-    if not wrong:
-        return errors
-    place = f"{wrong[0]}: expected {_short(right[wrong[0]])}, got {_short(got[wrong[0]])}"
-    raise Wrong(*_named(name, got), place)
-
-
-def make(name, *pieces):
-    """Make the solution, or what becomes of it as pieces of its code are replaced.
-
-    Inputs: pieces: a piece, what stands there instead, another piece, and so on
-    """
-    code = _code(name)
-    for old, new in zip(pieces[::2], pieces[1::2], strict=True):
-        assert old in code, (name, old)
-        code = code.replace(old, new)
-    space = vars(vocabulary) | vars(tasks)
-    exec(code, space)
-    return space[name]
-
-
-@cache
-def _code(name):
-    module = vocabulary if name == "shift_captions" else tasks
-    source = vars(module).get("PACKED") or inspect.getsource(module)
-    node = next(n for n in ast.parse(source).body if getattr(n, "name", None) == name)
-    return ast.get_source_segment(source, node)
-
-
-def _named(name, got):
-    """Yield the first mistake in the solution that makes the results, if there is one."""
-    for text, *pieces in [*tasks.MISTAKES[name], *_changed(name)]:
-        with contextlib.suppress(Exception):  # many make no sense
-            its = _results(name, make(name, *pieces))
-            if all(_error(got[key], value) < BOUND for key, value in its.items()):
-                yield text
-                return
-
-
-@cache
-def _changed(name):
-    """List mistakes that people make in all code: what is wrong, the code, and the code with it."""
-    tree = ast.parse(_code(name))
-    del tree.body[0].body[0]  # the docstring
-    lines = ast.unparse(tree).replace(" ** ", "**").splitlines()
-    return [(text, _code(name), "\n".join(new)) for _, text, new in mutants(lines, {})]
-
-
-def _results(name, function):
-    """Run the cases of a function. Returns: dict from what is compared to numbers or lists"""
-    names = inspect.signature(make(name)).parameters
-
-    def called(*arguments):
-        return call(function, dict(zip(names, arguments, strict=False)), listed=False)
-
-    return CASES[name](called)
-
-
-def _error(x, y):
-    """Return the relative error of numbers, where NaN equals NaN; of lists 0 where they agree."""
-    try:
-        x, y = (np.nan_to_num(np.asarray(each, dtype=np.float64), nan=-1e9) for each in (x, y))
-    except (TypeError, ValueError):  # lists of unequal length
-        return 0.0 if x == y else np.inf
-    return error(x, y)
-
-
-def _short(value):
-    floats = isinstance(value, np.ndarray) and value.dtype.kind == "f"
-    text = " ".join(f"{np.round(value, 4).tolist() if floats else value}".split())
-    return text if len(text) < 100 else f"{text[:97]}..."
-
-
-def _relative_error(f):
-    x, y = np.random.default_rng(0).uniform(1, 2, size=(2, 3, 4))
-    z = np.random.default_rng(1).normal(size=(3, 4))
-    return {
-        "of numbers of both signs": f(z, 0.1 - z),
-        "of random arrays": f(x, y),
-        "the same in another order": f(y, x),
-        "of equal arrays": f(x, x),
-        "of zeros": f(np.zeros(2), np.zeros(2)),
-    }
-
-
-def _numerical_gradient(f):
-    x, df = np.random.default_rng(1).normal(size=(2, 2, 3))
-    kept = x.copy()
-    return {
-        "of x cubed with h = 0.1": f(lambda x: x**3, x, df, 0.1),
-        "of tanh(x)": np.round(f(np.tanh, x, df), 6),  # what is left is rounding
-        "x afterwards": x - kept + 1,
-    }
-
-
-def _shift_captions(f):
-    captions = np.array([[1, 5, 6, 2, 0], [1, 7, 4, 8, 2]])
-    return dict(zip(("inputs", "targets", "mask"), f(captions), strict=True))
 
 
 class _Slope(torch.nn.Linear):
@@ -132,19 +25,12 @@ class _Slope(torch.nn.Linear):
         return ((super().forward(features)[:, 0] - captions) ** 2).mean()
 
 
-def _training_loop(f):
-    generator = torch.Generator().manual_seed(0)
-    features = 3 * torch.randn(6, 2, dtype=torch.float64, generator=generator)
+def _slope():
+    features = 3 * torch.randn(6, 2, generator=torch.Generator().manual_seed(0)).double()
     model = _Slope(2, 1, bias=False, dtype=torch.float64)
     model.weight.data = torch.tensor([[3.0, -2.0]], dtype=torch.float64)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.5)
-    losses = f(model, optimizer, features, features.sum(1), 6)
-    return {
-        "losses": [getattr(loss, "detach", lambda loss=loss: loss)() for loss in losses],
-        "weights": model.weight.detach().numpy().copy(),
-        "last gradient": np.full(2, np.nan) if model.weight.grad is None else model.weight.grad,
-        "tensors": [isinstance(loss, torch.Tensor) for loss in losses],
-    }
+    return model, optimizer, features, features.sum(1), 6
 
 
 class _Parrot:
@@ -162,46 +48,123 @@ class _Parrot:
         return self.table[words] + state[0], (state[0].roll(1, dims=1),), None
 
 
-def _greedy_decode(f):
-    features = torch.randn(4, 9, generator=torch.Generator().manual_seed(3))
-    return {"captions": [[int(word) for word in words] for words in f(_Parrot(), features, 6)]}
-
-
-def _beam_search(f):
+def _next_log_probs(ids):
     table = 0.6 * np.random.default_rng(4).dirichlet(np.full(6, 0.7), size=(4, 6))
     table[..., END] += 0.4
-
-    def next_log_probs(ids):
-        return np.log(table[min(len(ids), 3), ids[-1] if ids else START])
-
-    beams = [beam for width in (1, 3) for beam in f(next_log_probs, width, 4)]
-    return {
-        "captions": [[int(w) for w in ids] for ids, _ in beams],
-        "log-probabilities": [float(p) for _, p in beams],
-    }
+    return np.log(table[min(len(ids), 3), ids[-1] if ids else START])
 
 
-def _cider_d(f):
+def _captions(candidate, reference):
     words = ["a", "brown", "dog", "runs", "after", "a", "red", "ball", "on", "a", "field"]
     grams = [tuple(words[i : i + n]) for n in range(1, 5) for i in range(len(words) - n + 1)]
-    idf = dict(zip(grams, np.random.default_rng(5).uniform(0.2, 2, len(grams)), strict=True))
-    pairs = {
-        "of a part": ("a brown dog runs", "a brown dog runs after a ball"),
-        "of repeated words": ("a red red red ball", "a red ball"),
-        "of itself": ("a dog runs on a field", "a dog runs on a field"),
-        "of nothing in common": ("cat", "a dog"),
-    }
-    return {name: f(c.split(), r.split(), idf) for name, (c, r) in pairs.items()}
+    idf = zip(grams, np.random.default_rng(5).uniform(0.2, 2, len(grams)), strict=True)
+    return candidate.split(), reference.split(), dict(idf)
 
 
-def _policy_loss(f):
-    rng = np.random.default_rng(6)
-    loss, dlog_probs = f(-rng.uniform(5, 15, (3, 4)), rng.uniform(0, 2, (3, 4)))
-    return {"loss": loss, "dlog_probs": dlog_probs}
-
-
-CASES = {
-    each.__name__[1:]: each
-    for each in (_relative_error, _numerical_gradient, _shift_captions, _training_loop,
-                 _greedy_decode, _beam_search, _cider_d, _policy_loss)
+# Name of a function -> what is compared -> arguments, made anew for each call
+X, Y, DF = np.random.default_rng(1).normal(size=(3, 2, 3))
+CASES: dict[str, Callable[[], dict]] = {
+    "relative_error": lambda: {
+        "of numbers of both signs": (X, 0.1 - X), "of equal numbers": (X, X),
+        "of positive numbers": (X**2, Y**2), "in another order": (Y**2, X**2),
+        "of zeros": (0 * X, 0 * X),
+    },
+    "numerical_gradient": lambda: {
+        "of x cubed with h = 0.1": (lambda x: x**3, X.copy(), DF, 0.1),
+        "of tanh(x)": (np.tanh, X.copy(), DF),
+    },
+    "shift_captions": lambda: {
+        "inputs, targets, mask": (np.array([[1, 5, 6, 2, 0], [1, 7, 4, 8, 2]]),)
+    },
+    "training_loop": lambda: {"losses": _slope()},
+    "greedy_decode": lambda: {
+        "captions": (_Parrot(), torch.randn(4, 9, generator=torch.Generator().manual_seed(3)), 6)
+    },
+    "beam_search": lambda: {f"of width {k}": (_next_log_probs, k, 4) for k in (1, 3)},
+    "cider_d": lambda: {
+        "of a part": _captions("a brown dog runs", "a brown dog runs after a ball"),
+        "of repeated words": _captions("a red red red ball", "a red ball"),
+        "of itself": _captions("a dog runs on a field", "a dog runs on a field"),
+        "of nothing in common": _captions("cat", "a dog"),
+    },
+    "policy_loss": lambda: {"loss, dlog_probs": (-(X**2), Y**2)},
 }  # fmt: skip
+
+
+def compare(name, function):
+    """Run a function beside its solution.
+
+    Inputs: name: of one in CASES; function: the reader's
+    Returns: dict from what is compared to its relative error
+    Raises: NotWritten; Wrong, with the mistake in the solution that makes the same of each case
+    """
+    right, got = _results(name, make(name)), _results(name, function)
+    errors = {key: error(got[key][0], numbers) for key, (numbers, _) in right.items()}
+    for key, off in errors.items():
+        if not off < BOUND:
+            expected, came = (" ".join(str(made[key][1]).split()) for made in (right, got))
+            if expected == came:
+                raise Wrong(
+                    *_named(name, got), f"{key}: expected arguments left as ours leaves them"
+                )
+            raise Wrong(*_named(name, got), f"{key}: expected {expected[:99]}, got {came[:99]}")
+    return errors
+
+
+def make(name, *pieces):
+    """Make the solution, or what becomes of it as pieces of its code are replaced.
+
+    Inputs: pieces: a piece, what stands there instead, another piece, and so on
+    """
+    code, space = _code(name), vars(vocabulary) | vars(tasks)
+    for old, new in zip(pieces[::2], pieces[1::2], strict=True):
+        assert old in code, (name, old)
+        code = code.replace(old, new)
+    exec(code, space)
+    return space[name]
+
+
+@cache
+def _code(name):
+    module = vocabulary if name == "shift_captions" else tasks
+    source = vars(module).get("PACKED") or inspect.getsource(module)
+    node = next(n for n in ast.parse(source).body if getattr(n, "name", None) == name)
+    return ast.get_source_segment(source, node)
+
+
+def _named(name, got):
+    """Yield the first mistake in the solution that makes the results, if there is one."""
+    tree = ast.parse(_code(name))
+    del tree.body[0].body[0]  # the docstring
+    lines = ast.unparse(tree).replace(" ** ", "**").splitlines()
+    general = ((text, _code(name), "\n".join(new)) for _, text, new in mutants(lines, {}))
+    for text, *pieces in chain(tasks.MISTAKES[name], general):
+        with contextlib.suppress(Exception):  # many make no sense
+            its = _results(name, make(name, *pieces))
+            if all(error(got[key][0], its[key][0]) < BOUND for key in its):
+                yield text
+                return
+
+
+def _results(name, function):
+    """Return a dict from what is compared to its numbers, of arguments afterwards too, and it."""
+    names, results = parameters(make(name)), {}
+    for key, arguments in CASES[name]().items():
+        result = call(function, dict(zip(names, arguments, strict=False)), listed=False)
+        results[key] = np.nan_to_num([*_numbers(result), *_numbers(arguments)], nan=-1e9), result
+    return results
+
+
+def _numbers(value):
+    """List the numbers in a result or an argument, with the lengths of lists and arrays."""
+    if isinstance(value, torch.nn.Module):
+        value = [each for weight in value.parameters() for each in (weight, weight.grad)]
+    if isinstance(value, torch.Tensor):
+        return [1] * (value.grad_fn is not None) + _numbers(
+            value.detach().numpy()
+        )  # a loss holds its graph
+    if isinstance(value, np.ndarray):
+        return [*value.shape, *value.ravel().tolist()]
+    if isinstance(value, (list, tuple)):
+        return [len(value), *chain(*map(_numbers, value))]
+    return [value] if isinstance(value, (int, float, np.generic)) else []

@@ -30,13 +30,9 @@ ELEMENTARY = {"sigmoid", "softmax", "log_softmax"}
 
 
 def hypotheses(case, code=None):
-    """Yield what each mistake computes on a case.
+    """Yield what each mistake computes on a case: (cost, sentence, outputs, code with it).
 
-    Inputs:
-        case: `cases.Case`
-        code: dict from the names of functions to their lines; by default the textbook's
-    Returns: iterator of (cost, sentence, dict from output to array, code with the mistake). The
-        lower the cost, the likelier the mistake.
+    Inputs: code: dict from the names of functions to their lines; by default the textbook's
     """
     code, space = code or CODE, {}
     exec(SOURCE, space)
@@ -75,13 +71,11 @@ def _shapes(case, lines, space):
 
 
 def mutants(lines, shapes):
-    """Yield (cost, sentence, lines) of each mistake in a function.
+    """Yield (cost, sentence, lines) of each mistake in a function; the lower, the likelier.
 
     One thing is changed at a time, or the same thing in all lines of a kind.
 
-    Inputs:
-        lines: of the function's source
-        shapes: dict from the names in it to their shapes
+    Inputs: lines: of the function's source; shapes: dict from the names in it to their shapes
     """
     groups: dict[str, list] = {}
     for cost, what, k, new in [*_in_pieces(lines, shapes), *_in_whole(lines, shapes)]:
@@ -109,26 +103,28 @@ def _in_pieces(lines, shapes):
     for k, line in enumerate(lines[1:], 1):
         code = line.strip()
         tree = ast.parse(code + " pass" * code.endswith(":")).body[0]
-        above = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
         start = line[: len(line) - len(code)]
         for node in ast.walk(tree):
             if isinstance(node, ast.expr):
                 text = code[node.col_offset : node.end_col_offset]
                 before, after = code[: node.col_offset], code[node.end_col_offset :]
-                for cost, what, new in _alternatives(node, text, above[node], shapes, defined):
-                    later = 0.2 * isinstance(tree, ast.Return)
+                later = 0.2 * isinstance(tree, ast.Return)
+                for cost, what, new in _alternatives(node, text, shapes, defined):
                     yield cost + later, what, k, f"{start}{before}({new}){after}"
         defined |= {*re.findall(r"\w+", line)} & shapes.keys()
 
 
-def _alternatives(node, text, parent, shapes, defined):
+def _alternatives(node, text, shapes, defined):
     """Yield (cost, what is wrong, code) for what may stand in the place of one expression."""
     yield from ((1, what, code) for what, code in expansions(EXPRESSIONS, text))
     if isinstance(node, ast.BinOp) and type(node.op) in SIGNS:
         yield from _of_operation(node, SIGNS[type(node.op)])
-    making = isinstance(parent, ast.Call) and "zeros" in ast.unparse(parent.func)
-    if isinstance(node, ast.Name) and text in shapes and not making:
-        yield from _of_name(text, shapes, defined)
+    if isinstance(node, ast.Name) and shapes.get(text):
+        for other in sorted(defined & shapes.keys() - {text}):
+            if shapes[other] == shapes[text]:
+                cost = 1.5 if other[-1] == text[-1] else 1.6
+                yield cost, f"{other} stands where {text} belongs", other
+        yield 2, f"{text} is left out: zeros stand in its place", f"0 * {text}"
     if isinstance(node, (ast.List, ast.Tuple)) and len(node.elts) == 4:
         names = [ast.unparse(each) for each in node.elts]
         if "".join(name[-1] for name in names) == "ifog":
@@ -141,44 +137,23 @@ def _alternatives(node, text, parent, shapes, defined):
 def _of_operation(node, sign):
     """Yield (cost, what is wrong, code) for a sum or a product: each of its two parts in turn."""
     left, right = (_lines(each)[0] for each in (node.left, node.right))
-    parts = [(node.right, right, f"({left})", sign)]
+    parts = [(right, f"({left})", sign)]
     if SIGNS.get(type(getattr(node.left, "op", None))) not in (sign, OPPOSITE[sign]):
         first = "+" if sign in "+-" else "*"
-        parts.append((node.left, left, f"{'1' * (first == '*')} {sign} ({right})", first))
-    ways = {"*": "multiplied", "/": "divided", "+": "added", "-": "subtracted"}
-    for part, term, rest, sign in parts:
+        parts.append((left, f"{'1' * (first == '*')} {sign} ({right})", first))
+    for term, rest, sign in parts:
         other = f"{rest} {OPPOSITE[sign]} ({term})"
         if sign in "+-":
             likely = 1 + 0.1 * (left == "1")  # of a derivative, on which there are patterns
             yield likely, f"the term {term} is missing", rest
             yield likely, f"the term {term} has the wrong sign", other
             yield 2, f"the term {term} counts twice", f"{rest} {sign} 2 * ({term})"
-            continue
-        yield 1.1, f"the {'factor' if sign == '*' else 'division by'} {term} is missing", rest
-        yield 2, f"it is {ways[OPPOSITE[sign]]} by {term} instead of {ways[sign]}", other
-        if type(getattr(part, "op", None)) in (ast.Add, ast.Sub):
-            one, two = (_lines(each)[0] for each in (part.left, part.right))
-            alone, its = f"is {ways[sign]} alone, not the whole sum", SIGNS[type(part.op)]
-            yield 1.1, f"{one} {alone}", f"{rest} {sign} ({one}) {its} ({two})"
-            yield 1.1, f"{two} {alone}", f"({one}) {its} {rest} {sign} ({two})"
-    for way, instead in ("+*", "*+"):
-        if way == sign:
-            text = f"{left} and {right} are {ways[instead]} instead of {ways[way]}"
-            yield 2, text, f"({left}) {instead} ({right})"
-
-
-def _of_name(name, shapes, defined):
-    shape = shapes[name]
-    for other in sorted(defined & shapes.keys() - {name}):
-        if shapes[other] == shape:
-            cost = 1.5 if other[-1] == name[-1] else 1.6
-            yield cost, f"{other} stands where {name} belongs", other
-        if other in ("dh", "h", "c") and len(shapes[other]) == len(shape) + 1 == 3:
-            for index in ("t", "t - 1"):
-                code = f"{other}[:, {index}]"
-                yield 2, f"{code} stands where {name} belongs", code
-    if shape:
-        yield 2, f"{name} is left out: zeros stand in its place", f"0 * {name}"
+            yield 2, f"{left} and {right} are multiplied instead of added", f"({left}) * ({right})"
+        else:
+            how, wrong = ("multiplied", "divided")[:: 1 if sign == "*" else -1]
+            what = "factor" if sign == "*" else "division by"
+            yield 1.1, f"the {what} {term} is missing", rest
+            yield 2, f"it is {wrong} by {term} instead of {how}", other
 
 
 def _in_whole(lines, shapes):
@@ -202,6 +177,3 @@ def _in_whole(lines, shapes):
                 new = re.sub(rf"\b{one}\b", "\0", value)
                 new = re.sub(rf"\b{other}\b", one, new).replace("\0", other)
                 yield 1.5, f"{one} and {other} are exchanged", k, f"{start}{target} = {new}"
-        for name in sorted(shapes):
-            if shapes[name] and name != target and shapes[name] == shapes.get(target):
-                yield 3, f"{name} is added", k, f"{line} + {name}"

@@ -21,28 +21,24 @@ def _of_other_kinds(trial):
         return array.astype(np.float32) if array.dtype.kind == "f" else array.copy()
 
     case = trial.case()
-    float64 = "float64: np.zeros, np.eye and np.sqrt of a whole number make float64"
-    for name, kind, convert, other, end in (
-        ("float32", np.float32, narrow, float64, ""),
-        ("torch tensors", torch.Tensor, torch.tensor, "NumPy arrays", f": {NUMPY_ALONE}"),
-    ):
+    for name, kind, convert, strange, end in (
+        ("float32", np.float32, narrow,
+         "out as float64: np.zeros, np.eye and np.sqrt of a whole number make float64", ""),
+        ("torch tensors", torch.Tensor, torch.tensor, "out as NumPy arrays", f": {NUMPY_ALONE}"),
+    ):  # fmt: skip
         try:
-            named = dict(zip(case.outputs, call(trial.function, trial.prepare(case, convert)),
-                             strict=False))  # fmt: skip
+            result = call(trial.function, trial.prepare(case, convert))
         except (NotWritten, Wrong) as problem:
             yield f"{name} in, and it {str(problem).partition(':')[0]}{end}"
             continue
-        strange = [
-            k for k, got in named.items()
-            if not isinstance(got, kind) and getattr(got, "dtype", np.float32) != kind
-        ]  # fmt: skip
-        wrong = [
-            k for k, right in case.expected.items()
-            if not error(named.get(k), right) < 1e-3
-        ]  # fmt: skip
-        if strange or wrong:
-            outcome = f"out as {other}" if strange else "out wrong"
-            yield f"{name} in, {', '.join(strange or wrong)} {outcome}{end}"
+        named = dict(zip(case.outputs, result, strict=False))
+        odd = [
+            k for k, a in named.items() if kind not in (type(a), getattr(a, "dtype", np.float32))
+        ]
+        wrong = [k for k, a in named.items() if not error(a, case.expected[k]) < 1e-3]
+        if odd or wrong:
+            outcome = strange if odd else "out wrong"
+            yield f"{name} in, {', '.join(odd or wrong)} {outcome}{end}"
 
 
 def _of_a_loss(trial):
@@ -53,18 +49,18 @@ def _of_a_loss(trial):
     scores, y, mask = case.inputs.values()
 
     def returns(wanted, **arguments):
-        named = dict(zip(case.outputs, call(trial.function, case.inputs | arguments), strict=True))
-        return all(error(named[k], r) < 1e-7 for k, r in wanted.items())
+        result = call(trial.function, case.inputs | arguments)
+        return all(error(got, r) < 1e-7 for got, r in zip(result, wanted, strict=True))
 
+    right = [*case.expected.values()]
     with contextlib.suppress(Wrong):
-        if not returns(case.expected, scores=np.where(mask[:, :, None], scores, -np.inf)):
+        if not returns(right, scores=np.where(mask[:, :, None], scores, -np.inf)):
             yield "scores of -inf under the mask make it NaN: select with it, do not multiply"
     if "label_smoothing" in parameters(trial.function):
         words = [textbook.temporal_softmax_loss(scores, 0 * y + v, mask) for v in range(SIZES["V"])]
-        means = [sum(each) / len(words) for each in zip(*words, strict=True)]
-        right = case.expected.items()
-        smooth = {k: (1 - s) * r + s * mean for (k, r), mean in zip(right, means, strict=True)}
-        if returns(case.expected, label_smoothing=s):
+        every = [sum(each) / len(words) for each in zip(*words, strict=True)]
+        smooth = [(1 - s) * one + s * mean for one, mean in zip(right, every, strict=True)]
+        if returns(right, label_smoothing=s):
             yield "label_smoothing is taken, and ignored"
         elif not returns(smooth, label_smoothing=s):
             text = "with label_smoothing s the target is 1 - s for the word, plus s / V for all"

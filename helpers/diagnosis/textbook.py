@@ -1,8 +1,7 @@
 """The kernels as a textbook has them: what is compared with, and what mistakes are planted into.
 
-`mistakes` changes these lines one at a time, so each stands for one idea, and the backward passes
-have at hand whatever a reader could confuse. NumPy alone; nothing here imports a kernel of ours,
-since a student's may stand in its place.
+Each line stands for one idea, and backward passes have at hand whatever a reader could confuse.
+Nothing here imports a kernel of ours, since a student's may stand in its place.
 """
 
 import numpy as np
@@ -77,12 +76,11 @@ def lstm_gates_forward(a, prev_c):
     g = np.tanh(ag)
     next_c = f * prev_c + i * g
     next_h = o * np.tanh(next_c)
-    return next_h, next_c, (prev_c, a, i, f, o, g, next_c, next_h)
+    return next_h, next_c, (prev_c, i, f, o, g, next_c, next_h)
 
 
 def lstm_gates_backward(dnext_h, dnext_c, cache):
-    prev_c, a, i, f, o, g, next_c, next_h = cache
-    ai, af, ao, ag = np.split(a, 4, axis=1)
+    prev_c, i, f, o, g, next_c, next_h = cache
     tanh_c = np.tanh(next_c)
     dc = dnext_c + dnext_h * o * (1 - tanh_c**2)
     do = dnext_h * tanh_c
@@ -137,8 +135,7 @@ def lstm_backward(dh, cache):
     x, h0, c0, first_c, Wx, Wh, h, c, gates = cache
     T = x.shape[1]
     dx, dWx, dWh, db = np.zeros_like(x), np.zeros_like(Wx), np.zeros_like(Wh), np.zeros_like(Wh[0])
-    dprev_h = np.zeros_like(h0)
-    dprev_c = np.zeros_like(h0)
+    dprev_h, dprev_c = np.zeros_like(h0), np.zeros_like(h0)
     for t in reversed(range(T)):
         prev_h = h[:, t - 1] if t > 0 else h0
         prev_c = c[:, t - 1] if t > 0 else first_c
@@ -215,8 +212,7 @@ def attention_lstm_backward(dh, cache):
     T, P = x.shape[1], A.shape[1]
     dx, dA, db = np.zeros_like(x), np.zeros_like(A), np.zeros_like(Wh[0])
     dWx, dWh, dWattn = np.zeros_like(Wx), np.zeros_like(Wh), np.zeros_like(Wattn)
-    dprev_h = np.zeros_like(h0)
-    dprev_c = np.zeros_like(h0)
+    dprev_h, dprev_c = np.zeros_like(h0), np.zeros_like(h0)
     for t in reversed(range(T)):
         prev_h = h[:, t - 1] if t > 0 else h0
         prev_c = c[:, t - 1] if t > 0 else h0

@@ -50,13 +50,9 @@ SPECIAL_SIZES: dict[str, dict] = {
 
 
 class Trial:
-    """One kernel of a reader's on trial.
+    """One kernel of a reader's on trial: `name` is what it should be, `seed` of its random inputs.
 
-    Inputs:
-        name: of the kernel of the course that it should be
-        function: the reader's
-        forward: for a backward kernel, the forward kernel that makes its cache
-        seed: of the random inputs
+    `forward` makes the cache of a backward kernel.
     """
 
     def __init__(self, name, function, forward, seed):
@@ -68,7 +64,7 @@ class Trial:
         return Case(self.name, **{"seed": self.seed} | options)
 
     def run(self):
-        """Put the kernel on trial: `errors` by output and `notes` are filled in.
+        """Fill in `errors` by output and `notes`.
 
         Raises: NotWritten; Wrong; ForwardWrong, where it is not the kernel that is to blame
         """
@@ -204,19 +200,13 @@ def _named(case, result):
 
 def _shortage(case, result, wanted):
     """Say which outputs are missing or too many."""
-    unmatched, missing = list(result), []
-    for key in case.outputs:
-        found = [k for k, got in enumerate(unmatched) if same(got, case.expected[key])]
-        if found:
-            del unmatched[found[0]]
-        else:
-            missing.append(key)
-    missing += ["the cache"] if case.after and not unmatched else []
     what = f"{len(result)} values" if len(result) > 1 else f"one value, {shape_text(result[0])}"
     text = f"returned {what}, expected {', '.join(wanted)}"
     if len(result) > len(wanted):
         return f"{text}: {len(result) - len(wanted)} too many"
-    return f"{text}: {', '.join(missing)} missing" if missing else text
+    right = case.expected.items()
+    missing = [k for k, array in right if not any(same(got, array) for got in result)]
+    return f"{text}: {', '.join(missing or ['the cache'])} missing"
 
 
 def _kind(got, right, wanted):
