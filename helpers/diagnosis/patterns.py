@@ -16,6 +16,9 @@ EXPRESSIONS = r"""
     \1 * (1 - \1)           # the derivative of a sigmoid stands where that of tanh belongs
     1 + \1**2
     (1 - \1)**2
+(\w+)\*\*2
+    2 * \1
+    \1**3
 (.+) \* (\w+) \* \(1 - \2\)
     \1                      # the derivative of the sigmoid, \2 * (1 - \2), is missing
     \1 * (1 - \2**2)        # the derivative of tanh stands where the sigmoid's belongs
@@ -25,6 +28,7 @@ alpha \* \(dalpha - (.+)\) / (.+)
 (np\.)?(tanh|sigmoid)\((.+)\)
     \3                      # \2 is missing
     np.maximum(\3, 0)       # ReLU stands where \2 belongs
+    \1\2(\1\2(\3))          # \2 is applied twice
     \1\2(-(\3))             # the argument of \2 has the wrong sign
 np\.tanh\((.+)\)
     sigmoid(\1)             # the sigmoid stands where tanh belongs
@@ -38,6 +42,7 @@ sigmoid\((.+)\)
     \1softmax(\2 - \2.max(axis=\3, keepdims=True), 0)       # the softmax goes over axis 0, not \3
 softmax\((\w+), axis=(\d)\)
     sigmoid(\1)             # the sigmoid stands where the softmax belongs
+    np.exp(\1)              # the exponentials are not divided by their sum
     1.0 * (\1 == \1.max(axis=\2, keepdims=True))   # the largest score takes all: no softmax
     softmax(\1 * np.sqrt(A.shape[2]), 1) / np.sqrt(A.shape[2])      # divided after the softmax
 np\.sqrt\((\w+)\.shape\[2\]\)
@@ -82,6 +87,9 @@ LINES = r"""
 dscores = \(probs - target\) \* (.+) / N
     dscores = (probs * \1 - target) / N     # the mask reaches the probabilities alone
     dscores = (probs - target * \1) / N     # the mask reaches the targets alone
+out = W\[x\]
+    out = W[x - 1]          # each word is the one before: ids are one too small
+    out = W[(x + 1) % len(W)]               # each word is the next one: ids are one too large
 np\.add\.at\(dW, x, dout\)
     dW[x] += dout           # a word met twice keeps its last gradient: use np.add.at
     np.add.at(dW, x[:, 0], dout[:, 0])      # only the first timestep is added up
@@ -97,6 +105,7 @@ prev_h, prev_c = \(?next_h, next_c\)?
     prev_h = next_h         # prev_c is not carried on to the next timestep
 def \w+\(.*\bmask\)
     \g<0>:\n    mask = mask | True          # the mask is ignored
+    \g<0>:\n    mask = y != 0               # the mask is made of y, and the argument is ignored
     \g<0>:\n    mask = ~mask                # the mask is inverted: True is where a target counts
     \g<0>:\n    y = np.roll(y, -1, axis=1)  # y is read one timestep too late
 """
