@@ -110,14 +110,13 @@ def explain(case, got, run):
 def _explained(got, case, wrong, run):
     """Explain each output that is wrong: by one mistake, one each, two, or else by the place."""
     fine = {k: right for k, right in case.expected.items() if k not in wrong}
-    tried = list(hypotheses(case))
-    likely = [each for each in tried if _makes(each, fine)]
+    likely = [each for each in hypotheses(case) if _makes(each, fine)]
     if found := [each for each in likely if _makes(each, got)]:
         return dict.fromkeys(got, _simplest(found))
     alone = {k: _alone(case, k, got[k], likely) for k in got}
     if not all(alone.values()) and (two := _two(case, fine | got, likely)):
         return dict.fromkeys(got, two)
-    return {k: text or _place(case, k, got[k], run, wrong, tried) for k, text in alone.items()}
+    return {k: text or _place(case, k, got[k], run, wrong) for k, text in alone.items()}
 
 
 def _two(case, wanted, likely):
@@ -157,7 +156,7 @@ def _alone(case, key, got, tried):
     return _simplest(found) if found else others[0] if others else None
 
 
-def _place(case, key, got, run, wrong, tried):
+def _place(case, key, got, run, wrong):
     """Say where one output is wrong, and what it takes to be right."""
     right = case.expected[key]
     if got.shape != right.shape:
@@ -166,8 +165,6 @@ def _place(case, key, got, run, wrong, tried):
         return f"{broken} of {got.size} entries are NaN or infinite"
     off = np.abs(got - right) > BOUND * np.max(np.abs(right), initial=1e-30)
     parts = [*_entries(case, key, got, off), *_when(case, key, run)]
-    if not parts and (found := _alone(case, key, got, tried)):
-        parts = [f"as if {found}"]
     if wrong == [key] and len(case.outputs) > 1:
         parts.insert(0, "it alone is wrong, so look at the line that makes it")
     worst = np.unravel_index(np.argmax(np.abs(got - right)), right.shape)
