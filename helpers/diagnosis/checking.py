@@ -59,7 +59,7 @@ def check_kernel(function, reference=None, forward=None, seed=0, otherwise=None)
         otherwise: in a notebook, the kernel to go on with while the reader's is not right; what
             is wrong is printed then, and nothing raised
     Returns: the function if it is right, otherwise `otherwise`. One that works with NumPy alone, or
-        whose arguments have other names, comes back wrapped: tensors of any shape go in, by our names.
+        whose arguments have other names, is wrapped, for tensors of any shape and our names.
     Raises: without `otherwise`, AssertionError with one line per output that is wrong;
         ValueError when it cannot be told which kernel it should be.
     """
