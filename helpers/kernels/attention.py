@@ -66,8 +66,8 @@ def scores_backward(dattn, A, alpha):
 def attention_lstm_step_forward(x, prev_h, prev_c, attn, Wx, Wh, Wattn, b):
     """Advance an LSTM that sees an image: the gates of a = x Wx + prev_h Wh + attn Wattn + b.
 
-    Inputs: x: input at this timestep, (N, D); prev_h, prev_c: the states before it, (N, H) each;
-        attn: attended image, (N, H); Wx (D, 4H); Wh, Wattn (H, 4H); b (4H,)
+    Inputs: x, prev_h, prev_c: as for `lstm_step_forward`; attn: attended image, (N, H);
+        Wx, Wh, Wattn, b: weights, (D, 4H), (H, 4H), (H, 4H), (4H,)
     Returns: next_h, next_c: (N, H) each; cache, for the backward pass
     """
     a = x @ Wx + prev_h @ Wh + attn @ Wattn + b  # (N, 4H)
@@ -99,8 +99,8 @@ def attention_lstm_forward(x, A, Wx, Wh, Wattn, b):
     Each step attends with the hidden state before it. The inputs of all timesteps are
     projected in one product before the loop.
 
-    Inputs: x: input sequence, (N, T, D); A: image positions, (N, P, H); Wx (D, 4H);
-        Wh, Wattn (H, 4H); b (4H,)
+    Inputs: x: input sequence, (N, T, D); A: image positions, (N, P, H);
+        Wx, Wh, Wattn, b: weights, (D, 4H), (H, 4H), (H, 4H), (4H,)
     Returns:
         h: hidden states of all timesteps, (N, T, H)
         alpha: attention weights of all timesteps, (N, T, P)

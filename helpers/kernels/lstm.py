@@ -55,10 +55,8 @@ def lstm_gates_backward(dnext_h, dnext_c, cache):
 def lstm_step_forward(x, prev_h, prev_c, Wx, Wh, b):
     """Advance an LSTM by one timestep: the gates of a = x Wx + prev_h Wh + b.
 
-    Inputs:
-        x: input at this timestep, (N, D)
-        prev_h, prev_c: hidden and cell state before it, (N, H) each
-        Wx, Wh, b: weights, (D, 4H), (H, 4H), (4H,)
+    Inputs: x: input at this timestep, (N, D); prev_h, prev_c: hidden and cell state before it,
+        (N, H) each; Wx, Wh, b: weights, (D, 4H), (H, 4H), (4H,)
     Returns: next_h, next_c: the states after it, (N, H) each; cache, for the backward pass
     """
     a = x @ Wx + prev_h @ Wh + b  # (N, 4H)
@@ -86,11 +84,8 @@ def lstm_forward(x, h0, Wx, Wh, b, c0=None):
 
     The inputs of all timesteps are projected in one product before the loop.
 
-    Inputs:
-        x: input sequence, (N, T, D)
-        h0: initial hidden state, (N, H)
+    Inputs: x: input sequence, (N, T, D); h0, c0: initial hidden and cell state, (N, H) each;
         Wx, Wh, b: weights, (D, 4H), (H, 4H), (4H,)
-        c0: initial cell state, (N, H)
     Returns:
         h: hidden states of all timesteps, (N, T, H)
         cache: for the backward pass: the arguments but b; h; the cell state before each timestep

@@ -19,9 +19,7 @@ from helpers.kernels.temporal import (
 def rnn_step_forward(x, prev_h, Wx, Wh, b):
     """Advance a vanilla RNN by one timestep: next_h = tanh(x Wx + prev_h Wh + b).
 
-    Inputs:
-        x: input at this timestep, (N, D)
-        prev_h: hidden state before it, (N, H)
+    Inputs: x: input at this timestep, (N, D); prev_h: hidden state before it, (N, H);
         Wx, Wh, b: weights, (D, H), (H, H), (H,)
     Returns: next_h, the hidden state after it, (N, H); cache, for the backward pass
     """
@@ -50,9 +48,7 @@ def rnn_forward(x, h0, Wx, Wh, b):
 
     The inputs of all timesteps are projected in one product before the loop.
 
-    Inputs:
-        x: input sequence, (N, T, D)
-        h0: initial hidden state, (N, H)
+    Inputs: x: input sequence, (N, T, D); h0: initial hidden state, (N, H);
         Wx, Wh, b: weights, (D, H), (H, H), (H,)
     Returns: h, the hidden states of all timesteps, (N, T, H); cache, for the backward pass
     """
