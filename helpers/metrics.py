@@ -67,22 +67,19 @@ def java_scores(
     Returns: dict from metric to score in [0, 1]; dict from absent metric to the reason
     """
     truth, results = _tokenized(references, candidates)
-    scores, absent = {}, {}
     java = shutil.which("java")
     # macOS has a `java` that only says where to get one
-    runs = java and not subprocess.run([java, "-version"], capture_output=True).returncode
+    if not java or subprocess.run([java, "-version"], capture_output=True).returncode:
+        return {}, dict.fromkeys(("METEOR", "SPICE"), "needs Java, and no `java` was found")
+    scores, absent = {}, {}
     for name, compute in (("METEOR", _meteor), ("SPICE", _spice)):
         try:
-            if not runs:
-                raise _Absent("needs Java, and no `java` was found")
             scores[name] = compute(truth, results)
-        except _Absent as reason:
-            absent[name] = str(reason)
+        except FileNotFoundError as error:
+            absent[name] = str(error)
+        except (OSError, ValueError, subprocess.CalledProcessError) as error:
+            absent[name] = f"its Java program failed ({error})"
     return scores, absent
-
-
-class _Absent(Exception):
-    """A metric cannot be computed here; the message says why."""
 
 
 def _meteor(truth: dict, results: dict) -> float:
@@ -92,8 +89,6 @@ def _meteor(truth: dict, results: dict) -> float:
     process = scorer.meteor_p
     try:
         return float(scorer.compute_score(truth, results)[0])
-    except (OSError, ValueError) as error:
-        raise _Absent(f"its Java program failed ({error})") from error
     finally:
         if scorer.lock.locked():  # after a failure: its destructor would wait for ever
             scorer.lock.release()
@@ -111,11 +106,9 @@ def _spice(truth: dict, results: dict) -> float:
     folder = Path(models.SPICEDIR) / models.SPICELIB
     for end in (".jar", "-models.jar"):  # without them the scorer would fetch 400 MB
         if not (folder / (models.JAR + end)).is_file():
-            raise _Absent(f"{models.JAR}{end} is not in pycocoevalcap/spice/{models.SPICELIB}")
-    try:
-        return float(Spice().compute_score(truth, results)[0])
-    except (OSError, ValueError, subprocess.CalledProcessError) as error:
-        raise _Absent(f"its Java program failed ({error})") from error
+            missing = f"{models.JAR}{end} is not in pycocoevalcap/spice/{models.SPICELIB}"
+            raise FileNotFoundError(missing)
+    return float(Spice().compute_score(truth, results)[0])
 
 
 def _tokenized(references: References, candidates: Sequence[str]) -> tuple[dict, dict]:
