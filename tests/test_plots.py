@@ -204,13 +204,6 @@ def test_memory_over_time_marks_open_gates():
     assert list(bottom.lines[0].get_ydata()) == [1, 1, 1]
 
 
-def test_memory_kept_says_which_gate_keeps_how_much():
-    axes = plots.memory_kept({0: [1, 0.5, 0.25], 2: [1, 0.88, 0.77]}).axes[0]
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["$b_f$ = 0,  f = 0.500", "$b_f$ = 2,  f = 0.880"]
-    assert [list(line.get_ydata()) for line in axes.lines[:2]] == [[1, 0.5, 0.25], [1, 0.88, 0.77]]
-
-
 def test_gradient_norms_share_a_logarithmic_axis_and_a_legend():
     ways = {"both": np.array([1, 0.9]), "gates": np.array([1, 0.1])}
     figure = plots.gradient_norms({"one": ways, "two": ways}, ylim=(1e-24, 1e2))

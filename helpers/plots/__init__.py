@@ -7,7 +7,6 @@ from helpers.plots.curves import (
     learning_curves,
     lines,
     loss_curve,
-    memory_kept,
     picture_worth,
     rewards_while_learning,
     saturation,

@@ -158,21 +158,6 @@ def cliff(weights, losses, paths):
     return figure
 
 
-def memory_kept(curves):
-    """Draw what a memory keeps of a 1 that was written into it, one line per forget bias.
-
-    Inputs: curves: dict from a forget bias to the memory after 0, 1, 2, ... timesteps
-    """
-    names = {f"$b_f$ = {bias:g},  f = {kept[1]:.3f}": kept for bias, kept in curves.items()}
-    times = range(max(map(len, curves.values())))
-    figure = lines(names, times, "How long a memory lasts", "timesteps after writing", "memory c",
-                   xlim=(0, times[-1]), ylim=(0, 1.03))  # fmt: skip
-    figure.axes[0].axhline(0.5, color=GREY, linewidth=0.8)
-    figure.axes[0].text(times[-1], 0.5, "half", ha="right", va="bottom", color=GREY)
-    figure.axes[0].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return figure
-
-
 def eigenvalues(spectra):
     """Draw eigenvalues of one timestep's Jacobian in the complex plane, one panel per network.
 
