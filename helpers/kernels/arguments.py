@@ -43,8 +43,8 @@ def shapes(cache=(), **dimensions):
                     number = len(given["cache"])
                     raise ValueError(f"cache must hold {len(cache)} arrays, not {number}")
                 given |= zip(names, given["cache"], strict=True)
-            absent = [name for name in optional if given.get(name) is None]
-            arrays = {n: given[n] for n in wanted if n in given and n not in absent}
+            given = {n: x for n, x in given.items() if x is not None or n not in optional}
+            arrays = {name: given[name] for name in wanted if name in given}
             seen = tuple(
                 (type(x), getattr(x, "dtype", 0), getattr(x, "shape", 0), getattr(x, "device", 0))
                 for x in arrays.values()

@@ -50,20 +50,18 @@ def read_legacy_vocabulary(path):
     try:
         reader = _Reader(content)
         record = reader.load()
+        words = _ordered_words(vars(record) if isinstance(record, reader.record) else record)
+        vocabulary = words and Vocabulary(words[len(SPECIAL_WORDS) :])
     except Exception as error:  # a broken pickle raises nearly any kind of error
         raise DataError(
             f"{path}: refused, not a pickled Vocabulary and nothing else ({error}); {remedy}"
         ) from error
-    words = _ordered_words(vars(record) if isinstance(record, reader.record) else record)
-    if words is None or tuple(words[:4]) != _SPECIAL:
+    if not words or tuple(words[:4]) != _SPECIAL:
         raise DataError(
             f"{path}: not a vocabulary whose words and ids 0 to idx - 1 belong to each other, "
             f"{', '.join(_SPECIAL)} first; {remedy}"
         )
-    try:
-        return Vocabulary(words[len(SPECIAL_WORDS) :])
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{path}: {error}; {remedy}") from error
+    return vocabulary
 
 
 def _ordered_words(fields):
