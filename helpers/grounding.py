@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NAMES = {"hit": "map of the word", "other": "map of another word", "chance": "chance"}
-
 
 @dataclass(frozen=True)
 class Pointed:
@@ -93,9 +91,9 @@ def pointing_scores(points):
     """
     if not points:
         raise ValueError("no word names an object of its picture: nothing to score")
-    return {
-        name: float(np.mean([getattr(p, field) for p in points])) for field, name in NAMES.items()
-    }
+    names = ("map of the word", "map of another word", "chance")
+    shares = np.mean([(point.hit, point.other, point.chance) for point in points], axis=0)
+    return dict(zip(names, shares.tolist(), strict=True))
 
 
 def by_category(points):

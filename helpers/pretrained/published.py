@@ -74,8 +74,16 @@ def load_published(folder, device="cpu"):
     for file in files:
         if not file.exists():
             raise DataError(f"{file}: no such file; put the published one there")
-    for file in files:
-        _compare_with_published(file)
+    for file, (size, digest) in zip(files, FILES.values(), strict=True):
+        found = file.stat().st_size
+        if found != size:
+            difference = f"{found:,} bytes, published {size:,}"
+        elif (found := hash_file(file)) != digest:
+            difference = f"SHA-256 {found[:12]}..., published {digest[:12]}..."
+        else:
+            continue
+        remark = f"{difference}); damaged, or from another training run"
+        warnings.warn(f"{file}: not the published {file.name} ({remark}", stacklevel=2)
     encoder_file, decoder_file, vocabulary_file = files
     vocabulary = read_legacy_vocabulary(vocabulary_file)
     encoder_state, decoder_state = read_tensors(encoder_file), read_tensors(decoder_file)
@@ -97,17 +105,3 @@ def load_published(folder, device="cpu"):
         network, model = ConvNet(E), LSTMDecoder(V, E, H, vocabulary)
     encoder = PublishedEncoder(fill(network, encoder_state, encoder_file))
     return Captioner(encoder.to(device), fill(model, decoder_state, decoder_file).to(device))
-
-
-def _compare_with_published(file):
-    """Warn of a file that is not the published one."""
-    size, digest = FILES[file.name]
-    found = file.stat().st_size
-    if found != size:
-        difference = f"{found:,} bytes, published {size:,}"
-    elif (found := hash_file(file)) == digest:
-        return
-    else:
-        difference = f"SHA-256 {found[:12]}..., published {digest[:12]}..."
-    remark = f"{difference}); damaged, or from another training run"
-    warnings.warn(f"{file}: not the published {file.name} ({remark}", stacklevel=3)

@@ -76,7 +76,7 @@ def train(
         run.load()
     progress = progress and distributed.is_first()
     with _denormals_flushed():
-        while not run.finished():
+        while len(run.history) < min(settings.epochs, run.best_epoch + settings.patience):
             _train_epoch(run, examples, progress)
             record = distributed.agree(lambda: run.record() | validate(run.averaged.module))
             if decides not in record:
@@ -162,11 +162,6 @@ class _Run:
         self.saved_at = time.monotonic()
         if folder and distributed.is_first():
             remove_leftovers(folder)
-
-    def finished(self):
-        """Tell whether the epochs or the patience are used up."""
-        epochs = len(self.history)
-        return epochs >= self.settings.epochs or epochs - self.best_epoch >= self.settings.patience
 
     def update(self, features, captions, images, share):
         """Take one step with this process's share. Returns: the batch's loss or reward."""
