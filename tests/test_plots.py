@@ -263,12 +263,6 @@ def test_temperatures_share_the_words_and_sum_to_one():
     assert widths[0] == pytest.approx([square / sum(squares) for square in squares])
 
 
-def test_rewards_are_drawn_with_their_running_mean():
-    one, mean = plots.rewards_while_learning([1.0, 2.0, 6.0], window=2).axes[0].lines
-    assert list(one.get_ydata()) == [1, 2, 6]
-    assert list(mean.get_xdata()) == [2, 3] and mean.get_ydata().tolist() == [1.5, 4]
-
-
 def test_the_square_that_is_seen_is_in_the_middle():
     wide, tall = plots.seen_squares(
         [Image.new("RGB", (90, 40)), Image.new("RGB", (40, 60))], 288, cells=2

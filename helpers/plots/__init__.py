@@ -8,7 +8,6 @@ from helpers.plots.curves import (
     lines,
     loss_curve,
     picture_worth,
-    rewards_while_learning,
     saturation,
     tanh_and_derivative,
     task_curves,

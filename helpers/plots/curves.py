@@ -194,16 +194,3 @@ def picture_worth(runs, lead):
     right.axhline(0, color=GREY, linewidth=0.9)
     right.set(title=lead, ylabel="difference in nats")
     return figure
-
-
-def rewards_while_learning(rewards, window=5):
-    """Draw the mean reward of each step's captions, and the mean of each `window` steps, thick."""
-    steps = range(1, len(rewards) + 1)
-    figure = lines({"one step's captions": rewards}, steps,
-                   "Rewards rise while it learns from its own captions", "step",
-                   "CIDEr-D (0 to 10)")  # fmt: skip
-    means = np.lib.stride_tricks.sliding_window_view(rewards, window).mean(1)
-    figure.axes[0].plot(steps[window - 1 :], means, linewidth=2.5,
-                        label=f"mean of the last {window} steps")  # fmt: skip
-    figure.axes[0].legend()
-    return figure
