@@ -102,12 +102,12 @@ def compare(name, function):
     errors = {key: error(got[key][0], numbers) for key, (numbers, _) in right.items()}
     for key, off in errors.items():
         if not off < BOUND:
-            expected, came = (" ".join(str(made[key][1]).split()) for made in (right, got))
+            expected, came = (_text(made[key][1]) for made in (right, got))
             if expected == came:
                 raise Wrong(
                     *_named(name, got), f"{key}: expected arguments left as ours leaves them"
                 )
-            raise Wrong(*_named(name, got), f"{key}: expected {expected[:99]}, got {came[:99]}")
+            raise Wrong(*_named(name, got), f"{key}: expected {expected}, got {came}")
     return errors
 
 
@@ -153,6 +153,14 @@ def _results(name, function):
         result = call(function, dict(zip(names, arguments, strict=False)), listed=False)
         results[key] = np.nan_to_num([*_numbers(result), *_numbers(arguments)], nan=-1e9), result
     return results
+
+
+def _text(value):
+    """Write a result, rounded and cut short."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_text, value))}]"[:99]
+    array = np.asarray(value.detach() if isinstance(value, torch.Tensor) else value)
+    return str((np.round(array, 4) if array.dtype.kind == "f" else array).tolist())[:99]
 
 
 def _numbers(value):
