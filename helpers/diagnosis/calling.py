@@ -71,7 +71,7 @@ def _told(error, function, arguments):
         line = linecache.getline(str(file), number).strip()
         parts.append(f"in line {number}" + f": {line}" * bool(line))
         words = line.replace(".", " ") or " ".join(frame.f_locals)
-        arguments = {k: v for k, v in frame.f_locals.items() if k in words and _shape(v)}
+        arguments = {k: v for k, v in frame.f_locals.items() if k in words and _is_array(v)}
     if shapes := ", ".join(f"{k} is {shape_text(v)}" for k, v in arguments.items()):
         parts.append(f"where {shapes}")
     return "\n  ".join([*parts, *[hint for sign, hint in HINTS.items() if sign in str(error)][:1]])
@@ -81,13 +81,11 @@ def shape_text(value):
     """Tell the shape of a value, or what it is instead of an array."""
     if isinstance(value, (tuple, list)):
         return f"{len(value)} values"
-    return _shape(value) or type(value).__name__
+    return str(tuple(value.shape)) if _is_array(value) else type(value).__name__
 
 
-def _shape(value):
-    """Return the shape of an array as text, or nothing; of a module, shape is a function."""
-    shape = getattr(value, "shape", None)
-    return str(tuple(shape)) if isinstance(shape, tuple) else ""
+def _is_array(value):
+    return isinstance(getattr(value, "shape", None), tuple)  # xp.shape is a function
 
 
 def parameters(function):

@@ -1,28 +1,28 @@
 """Small random arrays of unequal sizes, for each kernel, and what has to come out of them."""
 
 import inspect
+import re
 
 import numpy as np
 
 from helpers.diagnosis import textbook
 
-# The arguments of each forward kernel, and its outputs but the cache.
+# The arguments of each forward kernel with their shapes, and its outputs but the cache.
 KERNELS = {
-    "rnn_step": ("x:N,D prev_h:N,H Wx:D,H Wh:H,H b:H", "next_h"),
-    "rnn": ("x:N,T,D h0:N,H Wx:D,H Wh:H,H b:H", "h"),
-    "lstm_gates": ("a:N,4H prev_c:N,H", "next_h next_c"),
-    "lstm_step": ("x:N,D prev_h:N,H prev_c:N,H Wx:D,4H Wh:H,4H b:4H", "next_h next_c"),
-    "lstm": ("x:N,T,D h0:N,H Wx:D,4H Wh:H,4H b:4H", "h"),
-    "dot_product_attention": ("prev_h:N,H A:N,P,H", "attn alpha"),
+    "rnn_step": ("x:ND prev_h:NH Wx:DH Wh:HH b:H", "next_h"),
+    "rnn": ("x:NTD h0:NH Wx:DH Wh:HH b:H", "h"),
+    "lstm_gates": ("a:N4H prev_c:NH", "next_h next_c"),
+    "lstm_step": ("x:ND prev_h:NH prev_c:NH Wx:D4H Wh:H4H b:4H", "next_h next_c"),
+    "lstm": ("x:NTD h0:NH Wx:D4H Wh:H4H b:4H", "h"),
+    "dot_product_attention": ("prev_h:NH A:NPH", "attn alpha"),
     "attention_lstm_step": (
-        "x:N,D prev_h:N,H prev_c:N,H attn:N,H Wx:D,4H Wh:H,4H Wattn:H,4H b:4H",
-        "next_h next_c",
+        "x:ND prev_h:NH prev_c:NH attn:NH Wx:D4H Wh:H4H Wattn:H4H b:4H", "next_h next_c",
     ),
-    "attention_lstm": ("x:N,T,D A:N,P,H Wx:D,4H Wh:H,4H Wattn:H,4H b:4H", "h alpha"),
-    "word_embedding": ("x:N,T W:V,D", "out"),
-    "temporal_affine": ("x:N,T,D W:D,M b:M", "out"),
-    "temporal_softmax_loss": ("scores:N,T,V y:N,T mask:N,T", "loss dscores"),
-}
+    "attention_lstm": ("x:NTD A:NPH Wx:D4H Wh:H4H Wattn:H4H b:4H", "h alpha"),
+    "word_embedding": ("x:NT W:VD", "out"),
+    "temporal_affine": ("x:NTD W:DM b:M", "out"),
+    "temporal_softmax_loss": ("scores:NTV y:NT mask:NT", "loss dscores"),
+}  # fmt: skip
 SIZES = {"N": 3, "T": 5, "D": 4, "H": 7, "P": 6, "V": 9, "M": 8}  # no two alike
 OTHERS = {"N": 4, "T": 3, "D": 6, "H": 5, "P": 8, "V": 11, "M": 7}
 
@@ -54,9 +54,9 @@ class Case:
         self.forward_name = f"{model}_forward" if self.backward else name
         rng = np.random.default_rng(seed)
         shapes, outputs = KERNELS[model]
-        shapes = [each.split(":") for each in (shapes + " c0:N,H" * c0).split()]
-        self.letters = {letter for _, letters in shapes for letter in letters.split(",")}
-        self.inputs = {k: self._random(rng, k, letters.split(",")) for k, letters in shapes}
+        self.letters = {*shapes} & SIZES.keys()
+        shapes = dict(each.split(":") for each in (shapes + " c0:NH" * c0).split())
+        self.inputs = {k: self._random(rng, k, letters) for k, letters in shapes.items()}
         self.upstream = {}
         self.outputs = self.forward_outputs = outputs.split()
         self.after = [] if self.backward or name == model else ["cache"]
@@ -87,10 +87,11 @@ class Case:
         return Case(self.name, self.sizes | sizes, seed, self.c0, changed)
 
     def _random(self, rng, key, letters):
-        sizes = self.sizes | {"4H": 4 * self.sizes["H"]}
-        shape = [sizes[letter] for letter in letters]
+        shape = [
+            self.sizes[one] * (4 if four else 1) for four, one in re.findall("(4?)(.)", letters)
+        ]
         if key == "y" or (key == "x" and "V" in self.letters):
-            ids = rng.integers(0, sizes["V"], shape)
+            ids = rng.integers(0, self.sizes["V"], shape)
             ids.flat[-1] = ids.flat[0]  # a word that occurs twice, not in neighbouring places
             return ids
         if key == "mask":

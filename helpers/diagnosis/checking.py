@@ -104,14 +104,13 @@ def _outcome(verdict, function, otherwise):
     return function if verdict.state == "right" else otherwise
 
 
-def judge(name, function, forward=None, seed=0, beside=None):
+def judge(name, function, forward=None, seed=0):
     """Put a kernel on trial. One that is not right waits where a kernel that it builds on is not.
 
-    Inputs: name: of the kernel that it should be; function, forward, seed: as for `check_kernel`;
-        beside: dict from name to kernel, of others that the reader wrote outside its module
+    Inputs: name: of the kernel that it should be; function, forward, seed: as for `check_kernel`
     Returns: Verdict
     """
-    beside = (beside or {}) | _beside(function)
+    beside, called = _beside(function)
     forward_name = name.replace("_backward", "_forward")
     ours = getattr(kernels, forward_name)
     makers = [forward]
@@ -121,8 +120,8 @@ def judge(name, function, forward=None, seed=0, beside=None):
     trial = next((each for each in trials if each.is_right()), trials[-1])
     try:
         if not trial.was_right:
-            for other in _called(function, beside.keys() - {name}):
-                before = judge(other, beside[other], None, seed, beside)
+            for other in [each for each in beside if each in called - {name}]:
+                before = judge(other, beside[other], seed=seed)
                 # raised: perhaps since its cache is one that another forward pass made
                 if before.state != "right" and not str(before.lines[:1]).startswith("['raised"):
                     return _waits(name, other, before)
@@ -130,7 +129,7 @@ def judge(name, function, forward=None, seed=0, beside=None):
     except NotWritten as error:
         return Verdict(name, "missing", [str(error)] if str(error) else [])
     except ForwardWrong as wrong:
-        before = judge(forward_name, trial.forward, None, seed, beside)
+        before = judge(forward_name, trial.forward, seed=seed)
         before.lines += wrong.lines  # where the forward pass returns no cache
         return _waits(name, forward_name, before)
     except Wrong as wrong:
@@ -159,20 +158,18 @@ def _plain(function):
 
 
 def _beside(function):
-    """Return the kernels in a function's module or notebook; another process tells its `uses`."""
-    space = getattr(_plain(function), "__globals__", getattr(function, "uses", {}))
-    return {name: space[name] for name in checkable() if callable(space.get(name))}
+    """Return the kernels in a function's module or notebook, and the names that it uses.
 
-
-def _called(function, names):
-    """List those of the names that a function uses."""
-    codes = [getattr(_plain(function), "__code__", None)]
-    found = {*getattr(function, "uses", ())}
+    One that runs in another process tells what it `uses`.
+    """
+    uses, plain = getattr(function, "uses", {}), _plain(function)
+    space = getattr(plain, "__globals__", uses)
+    codes, found = [getattr(plain, "__code__", None)], {*uses}
     for code in codes:
         if inspect.iscode(code):
             found |= {*code.co_names}
             codes += code.co_consts  # functions within it
-    return [name for name in checkable() if name in found & names]
+    return {name: space[name] for name in checkable() if callable(space.get(name))}, found
 
 
 def _name(function):
