@@ -116,14 +116,12 @@ def check_at_least(name, value, bound):
 def check_gradients(forward, backward, inputs, bound=1e-7, seed=0):
     """Assert that a backward pass agrees with central differences and with autograd, and say so.
 
-    The upstream gradients are random. Autograd goes through the forward pass, on tensors, where it
-    can: not if that fills arrays in place. Prints a line for each gradient, such as
-    `dWx: relative error 3.1e-10 (below 1e-7); from autograd 2.2e-16 (below 1e-10)`.
+    Prints `dWx: relative error 3.1e-10 (below 1e-7); from autograd 2.2e-16 (below 1e-10)`, the
+    latter unless the forward pass fills tensors in place. Upstream gradients are random.
 
     Inputs:
         forward: kernel that returns one or more outputs and, last, a cache
-        backward: kernel of the upstream gradients of the first outputs and the cache; returns the
-            gradients of the floating-point inputs, in their order
+        backward: kernel of the upstream gradients of the first outputs and the cache
         inputs: dict from the forward pass's arguments to NumPy arrays of their shapes
         bound: on `rel_error`, beside central differences
     Raises: AssertionError naming the gradient that differs, and how far off it is
@@ -148,9 +146,7 @@ def check_gradients(forward, backward, inputs, bound=1e-7, seed=0):
     except RuntimeError as error:
         if "inplace operation" not in str(error) and "in-place operation" not in str(error):
             raise
-        print(
-            "autograd cannot follow a kernel that fills arrays in place: central differences alone"
-        )
+        print("autograd cannot follow what fills arrays in place: central differences alone")
         autograd = [None] * len(learned)
     for name, gradient, exact in zip(names, gradients, autograd, strict=True):
         numerical = numerical_gradient(
@@ -171,10 +167,8 @@ def published(name):
     """Return the inputs and the expected outputs that a course printed for one kernel.
 
     Inputs: name: a key of published_checks.json, such as "rnn_step_forward"
-    Returns:
-        inputs: dict of argument name -> float64 array (int64 for word ids). A picture's grid,
-            stored channels first as (N, H, 4, 4), comes as our kernels want it: (N, 16, H)
-        expected: dict of output name -> float64 array of its shape, exact to 8 decimals
+    Returns: two dicts of arrays of their shapes, float64 (int64 for word ids), the second exact to
+        8 decimals. A picture's grid, stored as (N, H, 4, 4), comes as (N, 16, H).
     Raises: KeyError that lists the kernels there are.
     Source: the notebooks of CS231n (Stanford) and EECS 498 (Michigan).
     """
