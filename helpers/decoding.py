@@ -58,8 +58,7 @@ def sample(model, features, temperature=1.0, top_p=None, seed=0, max_length=20, 
             (Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration")
         copies: captions per image
     Returns: list of N * copies `Caption`s, those of an image in a row
-    Raises: ValueError for a value out of range; FloatingPointError where the model's weights have
-        diverged and its scores are no numbers.
+    Raises: ValueError for a value out of range; FloatingPointError for scores that are no numbers.
     """
     check_range("temperature", temperature)
     check_range("top_p", top_p)
@@ -94,8 +93,7 @@ def beam(
         width: hypotheses kept per image
         length_penalty: 0 for the model's own objective; larger values favour long captions
         no_repeat_ngram: no n words in a row occur twice; 0 to allow it
-        finish: no caption ends with a word of `UNFINISHED` or says "white and white", as captions
-            do after training with rewards
+        finish: no caption ends with a word of `UNFINISHED` or says "white and white"
     Returns: for each of N images a list of `width` `Caption`s, best first
     Raises: ValueError if a value is out of range or width exceeds the words to choose from.
     """
@@ -159,8 +157,6 @@ def best(model, features, width=1, **options):
 @torch.inference_mode()
 def replay(model, features, ids):
     """Recompute the log-probabilities of every word at every step of a caption, (T, V).
-
-    The caption's own log-probability is the sum of entries [t, ids[t]].
 
     Inputs: features: of one image, with a leading dimension of 1; ids: T, without <START>
     """

@@ -1,7 +1,7 @@
 """The last layer and the loss in one pass, which never holds the scores of all words.
 
-With V = 10,000 words the scores of a batch fill 80 MB, and as much again for each array made of
-them. Here a block of rows goes through scores, loss and gradients while it is in the cache.
+With V = 10,000 words these would fill 80 MB, and each array made of them as much again. Here a
+block of rows goes through scores, loss and gradients while it is in the cache.
 """
 
 import torch

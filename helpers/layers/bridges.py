@@ -1,7 +1,4 @@
-"""Autograd bridges: a kernel's hand-written forward and backward pass as one torch function.
-
-Autograd never looks inside a kernel.
-"""
+"""Autograd bridges: a kernel's forward and backward pass, by hand, as one torch function."""
 
 import torch
 from torch import nn
@@ -107,7 +104,7 @@ def temporal_softmax_loss(scores, y, mask, label_smoothing=0.0, weights=None):
         y, mask: target ids in [0, V), and True where they count, (N, T) each
         label_smoothing: in [0, 1)
         weights: what each caption's loss is multiplied by, (N,), of any sign; 1 if None
-    Returns: loss, scalar: summed over time and averaged over the batch, in nats per caption
+    Returns: loss, scalar: summed over time, averaged over the batch, in nats per caption
     Raises: ValueError for a smoothing out of range.
     """
     check_range("label_smoothing", label_smoothing)

@@ -1,8 +1,7 @@
 """One model trained by several processes, which torchrun starts: each takes a share of each batch.
 
-Each weighs its loss so that the mean of all gradients, which DistributedDataParallel takes, is the
-gradient of the whole batch, and draws the dropout masks of the whole batch, of which it uses the
-rows of its share. So many processes do what one does, up to rounding.
+Each weighs its loss so that the mean of all gradients is that of the whole batch, and uses its rows
+of the whole batch's dropout masks: many processes do what one does, up to rounding.
 """
 
 import contextlib

@@ -61,7 +61,6 @@ def train(
         folder: where log.jsonl and last.pt are kept; None to keep nothing
         resume: go on from the folder's last.pt, where there is one
         on_best: called with the model and the epoch's record after each best epoch
-        progress: show a progress bar
         decides: the score whose largest value makes an epoch the best
     Returns: list of one record per epoch: epoch, loss (nats per caption) or, in self-critical
         training, reward (CIDEr-D of the sampled captions), captions/s, seconds, waited (share of
