@@ -132,7 +132,7 @@ def download(name, folder=None, images=None, progress=True, unpack=False):
     if images is not None:
         val = images // 5 if len(data_set.pictures) == 2 else 0
         for split, count in zip(data_set.pictures, (images - val, val), strict=False):
-            fetch_images(_addresses(folder, split, count), folder, progress)
+            _fetch_images(folder, split, count, progress)
     return folder
 
 
@@ -227,12 +227,17 @@ def _problem(path, source):
         return f"not a whole {kind} ({error})"
 
 
-def _addresses(folder, split, count):
-    """List the first images of a split, as dict from place below the folder to address."""
+def _fetch_images(folder, split, count, progress):
+    """Fetch the first photographs of a split, eight at a time; those that are there already stay.
+
+    Raises: DataError naming the first that did not come, after the others have
+    """
+    from tqdm.auto import tqdm
+
     from helpers.formats.archive import Archive
     from helpers.formats.records import field, read_lists, refuse
 
-    archive, addresses = Archive(folder), {}
+    archive, sources = Archive(folder), {}
     (images,) = read_lists(archive, archive.require(f"captions_{split}.json"), "images")
     for image, where in itertools.islice(images, count):
         file, address = (field(image, key, str, where) for key in ("file_name", "coco_url"))
@@ -240,32 +245,22 @@ def _addresses(folder, split, count):
             refuse(where, f"{file!r} is no plain file name; fetch the file again")
         if not address.startswith(("http://", "https://")) or "\0" in address:
             refuse(where, f"{address!r} is no address; fetch the file again")
-        addresses[f"{split}/{file}"] = address
-    return addresses
+        sources[folder / split / file] = Source(address)
 
-
-def fetch_images(addresses, folder, progress=True):
-    """Fetch images eight at a time; those that are there already stay.
-
-    Inputs: addresses: dict from place below the folder to address; progress: show a progress bar
-    Raises: DataError naming the first that did not come, after the others have
-    """
-    from tqdm.auto import tqdm
-
-    def problem(place):
+    def problem(path):
         try:
-            fetch(Source(addresses[place]), folder / place, progress=False)
+            fetch(sources[path], path, progress=False)
             return ""
         except DataError as error:
             return str(error)
 
     pool = ThreadPoolExecutor(8)
     try:
-        problems = pool.map(problem, addresses)
-        problems = tqdm(problems, total=len(addresses), unit="image", disable=not progress)
-        failed = list(filter(None, problems))
+        problems = pool.map(problem, sources)
+        bar = tqdm(problems, total=len(sources), unit="image", disable=not progress)
+        failed = list(filter(None, bar))
     finally:
         pool.shutdown(cancel_futures=True)  # when it is interrupted
     if failed:
-        count = f"{len(failed):,} of {len(addresses):,} images did not come"
-        raise DataError(f"{count}, run this again; the first: {failed[0]}")
+        came = f"{len(failed):,} of {len(sources):,} images did not come"
+        raise DataError(f"{came}, run this again; the first: {failed[0]}")
