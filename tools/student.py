@@ -19,6 +19,8 @@ from pathlib import Path
 import nbformat
 from nbconvert.preprocessors import ClearOutputPreprocessor
 
+from helpers.diagnosis import checkable
+from helpers.diagnosis.__main__ import NOTEBOOKS
 from helpers.files import DataError
 from helpers.settings import ROOT
 from tools import badges
@@ -49,6 +51,7 @@ STUBBED = {
     "temporal.py": ("weight_gradient",),
     "attention.py": ("scores_backward",),
 }
+TO_ANSWER = "Write your answer below each question."
 OURS = "; left empty, they let the notebook run on with our version"
 NOTE = """\
 **Your copy.** Kernels are written in `helpers/kernels/`, in the file that a cell names, and other
@@ -57,9 +60,22 @@ that build on it wait. After a change, restart the notebook's kernel. Your answe
 at the end go below each."""
 VARIED = """
 
-**This edition's order of gates.** In *your* kernels the four blocks of columns of `Wx`, `Wh`,
-`Wattn`, `b` and `a` stand in the order **{0}, {1}, {2}, {3}**. What a notebook or the checks pass
-on is in the order printed here, and `helpers/kernels/order.py` moves the columns on the way."""
+**This edition's order of gates.** In *your* kernels, the four column blocks of `Wx`, `Wh`,
+`Wattn`, `b` and `a` are in the order **{0}, {1}, {2}, {3}**, not i, f, o, g. Everything else in
+this notebook, text and cells alike, uses i, f, o, g; `helpers/kernels/order.py` rearranges the
+columns whenever a notebook or a check calls your kernel."""
+VARIED_README = (
+    "- In this edition, the four column blocks of `Wx`, `Wh`, `Wattn`, `b` and `a` are in the "
+    "order **{0}, {1}, {2}, {3}** in your kernels.\n"
+)
+VARIED_CELLS = ("gates-forward-turn", "gates-backward-turn")  # which say the order of a kernel's
+REWORDED = {  # what holds in our notebooks alone
+    OURS: "",
+    " (or of ours: `prev_c, gates, tanh_c`)": "",
+    "`kernels.lstm_gates_": "`lstm_gates_",  # as the kernels' own file calls it
+    "Answer first, then unfold.": TO_ANSWER,
+    "Think first, then open the answer.": TO_ANSWER,
+}
 PLACES = {"waiting.py": "helpers", "order.py": "helpers/kernels"}  # of files of HANDOUT
 KERNEL = "temporal_softmax_loss"  # which does not end in one of ENDINGS
 NOT_NEEDED = {"jupyter", "latex2mathml", "ninja", "pytest", "hypothesis", "nbval", "ruff", "mypy"}
@@ -134,7 +150,10 @@ def pack_functions(source, names):
 
 def gate_order(variant):
     """Return the order of the gates in a variant, such as "figo"; 0 is the usual one."""
-    return "".join(list(permutations(USUAL))[variant and 1 + (variant - 1) % 23])
+    orders = list(permutations(USUAL))
+    if variant not in range(len(orders)):
+        raise DataError(f"variant {variant}: there are 0 to {len(orders) - 1}")
+    return "".join(orders[variant])
 
 
 def write_student(folder, root=ROOT, variant=0):
@@ -144,7 +163,7 @@ def write_student(folder, root=ROOT, variant=0):
         folder: where to; must not exist, since it may hold somebody's work
         root: folder of the course
         variant: a number that changes the order of the gates, and the inputs of the checks
-    Raises: DataError when the folder exists
+    Raises: DataError when the folder exists, or there is no such variant
     """
     folder, root, order = Path(folder), Path(root), gate_order(variant)
     if folder.exists():
@@ -180,10 +199,14 @@ def write_student(folder, root=ROOT, variant=0):
             else:
                 shutil.copy(root / name, copy / name)
         (copy / "requirements.txt").write_text(_requirements(root), encoding="utf-8")
+        text = _requirements_colab(root)
+        (copy / "requirements-colab.txt").write_text(text, encoding="utf-8")
         for path in sorted(HANDOUT.iterdir()):
             if path.is_file():
                 shutil.copy(path, copy / PLACES.get(path.name, "") / path.name)
         _vary(copy / "helpers", order, variant)
+        text = (copy / "README.md").read_text(encoding="utf-8")
+        (copy / "README.md").write_text(_readme(text, order), encoding="utf-8")
         os.replace(copy, folder)
     text = "\n".join(answers)
     folder.with_name(f"{folder.name}-answers.md").write_text(text, encoding="utf-8")
@@ -211,6 +234,23 @@ def _requirements(root):
     return "".join(f"{x}\n" for x in _lines(root / "constraints.txt") if start.match(x))
 
 
+def _requirements_colab(root):
+    """Return what Colab may lack, as ranges: what it has stays as it is."""
+    there = {line.partition("==")[0] for line in _lines(root / "constraints-colab.txt")}
+    wanted = {re.split(r"[^\w-]", line)[0]: line for line in _lines(root / "requirements.txt")}
+    return "".join(f"{x}\n" for name, x in wanted.items() if name not in there | NOT_NEEDED)
+
+
+def _readme(text, order):
+    """Fill in the points of each notebook's kernels, and the order of the gates if it is ours."""
+    from tools.grade import points  # which imports this module
+
+    for number, starts in NOTEBOOKS.items():
+        names = [name for name in checkable() if name.startswith(starts)]
+        text = text.replace(f"POINTS-{number}", str(sum(map(points, names))))
+    return text.replace("VARIED\n", "" if order == USUAL else VARIED_README.format(*order))
+
+
 def _lines(path):
     lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
     return [line for line in lines if line and not line.startswith("#")]
@@ -233,6 +273,8 @@ def _write_notebook(path, target, order=USUAL):
         if cell.id in LEFT_OUT.get(number, ()):
             continue
         if cell.cell_type == "markdown":
+            if cell.id in VARIED_CELLS:
+                cell.source = cell.source.replace(", ".join(USUAL), ", ".join(order))
             answers += _without_answers(cell)
         elif cell.id in PACKED_CELLS.get(number, ()):
             lines = "\n".join(packed(cell.source))
@@ -254,13 +296,15 @@ def _write_notebook(path, target, order=USUAL):
 
 def _without_answers(cell):
     """Take the folded answers out of a cell. Returns: questions and answers, lines of Markdown"""
-    cell.source = cell.source.replace(OURS, "")
+    for text, instead in REWORDED.items():
+        cell.source = cell.source.replace(text, instead)
     parts = re.split(
         r"<details>\s*<summary>Answer</summary>(.*?)</details>", cell.source, flags=re.S
     )
     if len(parts) == 1:
         return []
     cell.source = "*Your answer:*".join(parts[::2])
+    parts[0] = re.sub(r"^#.*\n", "", parts[0]).replace(TO_ANSWER, "")  # the notebook's heading
     pairs = zip(parts[::2], parts[1::2], strict=False)
     return [f"{q.strip()}\n\n> {a.strip()}\n" for q, a in pairs]
 
@@ -269,7 +313,7 @@ def main(arguments=None):
     """Write the students' copy. Returns: the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.student", description=__doc__)
     parser.add_argument("folder", nargs="?", default=str(ROOT / "build" / "student"))
-    parser.add_argument("--variant", type=int, default=0, help="another order of gates, such as 7")
+    parser.add_argument("--variant", type=int, default=0, help="another order of gates, 1 to 23")
     options = parser.parse_args(arguments)
     folder = options.folder
     try:

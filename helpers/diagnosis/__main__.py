@@ -26,6 +26,8 @@ def main(arguments=None):
     parser.add_argument("--json", action="store_true", help="print a list of verdicts as JSON")
     options = parser.parse_args(arguments)
     for name in options.names:
+        if name == "05":
+            parser.error("05 has no kernels to write")
         if name not in NOTEBOOKS and name not in checkable():
             known = ", ".join([*NOTEBOOKS, *checkable()])
             parser.error(f"no kernel is called {name!r}; there are: {known}")

@@ -5,6 +5,7 @@ imports a kernel from `helpers.kernels` gets it with the columns put in the orde
 """
 
 import inspect
+import re
 
 from array_api_compat import array_namespace
 
@@ -12,6 +13,10 @@ from helpers.kernels import attention, lstm
 
 USUAL = "ifog"
 ORDER = "ifog"
+# How a check names gates that are exchanged, and the line that it found them in
+NAMED = re.compile(
+    r"in the order (\w), (\w), (\w), (\w) instead of i, f, o, g(?: \(in (?:[^()]|\([^()]*\))*\))?"
+)
 # Arguments that have such columns, by position; for a backward pass, what it returns
 COLUMNS = {
     "lstm_gates_forward": (0,),
@@ -54,6 +59,15 @@ class Reordered:
         code = getattr(inspect.unwrap(self.kernel), "__code__", None)
         names = getattr(code, "co_names", ()) or getattr(self.kernel, "uses", ())
         return {name: self.beside[name] for name in names if name in self.beside}
+
+    def in_own_order(self, text):
+        """Say of this kernel's own columns what a check says of them in the usual order."""
+
+        def renamed(found):
+            own = ", ".join(found[1 + USUAL.index(gate)] for gate in self.order)
+            return f"in the order {own} instead of {', '.join(self.order)}"
+
+        return NAMED.sub(renamed, text)
 
     def __call__(self, *arguments, **named):
         columns = COLUMNS.get(self.__name__, ())
