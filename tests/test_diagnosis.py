@@ -497,6 +497,9 @@ def test_the_command_checks_the_kernels_named(capsys, monkeypatch):
         "no kernel is called 'rnn'; there are: 01, 02, 03, 04, rnn_step_forward, "
         in capsys.readouterr().err
     )
+    with pytest.raises(SystemExit):
+        main(["05"])
+    assert "05 has no kernels to write" in capsys.readouterr().err
     monkeypatch.setattr(kernels, "rnn_step_forward", empty)
     assert main(["rnn_step_forward", "rnn_step_backward"]) == 1
     missing, waits = capsys.readouterr().out.splitlines()
