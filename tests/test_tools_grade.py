@@ -49,7 +49,7 @@ def test_everybody_comes_back_with_the_right_points(graded):
     results, expected, table, *_ = graded
     assert len(expected) > 20
     assert {name: result["score"] for name, result in results.items()} == expected
-    with open(table, newline="") as file:
+    with open(table, newline="", encoding="utf-8-sig") as file:
         rows = {row["submission"]: row for row in csv.DictReader(file)}
     assert {name: int(row["score"]) for name, row in rows.items()} == expected
     assert {row["of"] for row in rows.values()} == {str(hand_ins.WHOLE)}
@@ -80,7 +80,7 @@ def test_a_verdict_says_what_was_found(graded):
 
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
 def test_nothing_in_a_right_solution_is_forbidden(path):
-    assert forbidden(path.read_text()) == []
+    assert forbidden(path.read_text(), ()) == []
 
 
 @pytest.mark.parametrize("path", SOLUTIONS, ids=lambda path: path.stem)
@@ -115,8 +115,20 @@ def test_right_solutions_by_different_hands_are_green_in_the_checks(path):
     ],
 )
 def test_what_has_no_place_in_a_kernel_is_found_with_its_line(line):
-    found = forbidden(f"def rnn_forward(x):\n    y = 1\n    {line}\n")
+    found = forbidden(f"def rnn_forward(x):\n    y = 1\n    {line}\n", ["rnn_forward"])
     assert [(name, number) for name, number, _ in found][:1] == [("rnn_forward", 3)]
+
+
+@pytest.mark.parametrize("line", ["import copy, time, warnings", "input, forget, output = x"])
+def test_ordinary_modules_and_names_are_allowed(line):
+    assert forbidden(f"def rnn_forward(x):\n    {line}\n", ["rnn_forward"]) == []
+
+
+def test_a_zero_has_its_reason_beside_it(graded):
+    with open(graded[2], newline="", encoding="utf-8-sig") as file:
+        remarks = {row["submission"]: row["remarks"] for row in csv.DictReader(file)}
+    assert "import of helpers.diagnosis" in remarks["tom_imports_the_solution"]
+    assert "not written (17 kernels)" in remarks["cem_half"]
 
 
 def test_a_link_in_a_folder_leads_nowhere(tmp_path):

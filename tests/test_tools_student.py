@@ -121,7 +121,7 @@ def test_a_stub_prescribes_the_shapes_of_its_arguments_and_not_of_its_cache(cour
 
 def test_nothing_else_of_helpers_changes(course):
     tracked = {path for path in files(ROOT / "helpers") if path.parts[0] not in student.OWN}
-    assert files(course / "helpers") == tracked | {Path("waiting.py")}
+    assert files(course / "helpers") == tracked | {Path("waiting.py"), Path("submission.py")}
     changed = {Path("kernels") / file for file in student.STUBBED}
     changed |= {Path("diagnosis") / file for file in student.PACKED}
     changed |= {Path(file) for file in student.PACKED_FUNCTIONS}
@@ -257,10 +257,36 @@ def test_what_is_handed_in_is_graded(course, tmp_path):
     command = [sys.executable, "submission.py"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
     assert "submission.zip: 17 kernels are not written yet" in done.stdout
-    files_in, remarks = submission.read_submission(folder / "submission.zip")
+    assert "no points" not in done.stdout
+    files_in, remarks = submission.read_submission(folder / "submission.zip", variant=0)
     assert set(files_in) == set(student.STUBBED) and not remarks
     assert files_in["rnn.py"] == (ROOT / KERNELS / "rnn.py").read_text()
-    assert not [f for text in files_in.values() for f in submission.forbidden(text)]
+    assert not [f for text in files_in.values() for f in submission.forbidden(text, ())]
+    _, remarks = submission.read_submission(folder / "submission.zip", variant=7)
+    assert remarks == ["from the copy of variant '0', graded as 7"]
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        ("    import os", "line 2 of rnn.py: import of os: rnn_forward would get no points"),
+        ("import copy, time", "21 kernels are not written yet"),
+        ("    input, forget = x", "kernels are not written yet"),
+        ("    return (", "line 2 of rnn.py: '(' was never closed"),
+    ],
+)
+def test_what_would_get_no_points_is_said_before_it_is_handed_in(course, tmp_path, line, text):
+    folder = tmp_path / "student"
+    shutil.copytree(course, folder, ignore=shutil.ignore_patterns("pretrained", "data"))
+    path = folder / KERNELS / "rnn.py"
+    if line.startswith(" "):
+        path.write_text(f"def rnn_forward(x, h0, Wx, Wh, b):\n{line}\n", encoding="utf-8")
+    else:
+        path.write_text(f"{line}\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
+    command = [sys.executable, "submission.py"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    assert text in done.stdout and ("no points" in text or "no points" not in done.stdout)
+    assert (folder / "submission.zip").exists()
 
 
 def test_a_notebook_runs_on_where_kernels_are_missing(course, tmp_path):
@@ -312,7 +338,7 @@ def test_last_years_lstm_fails_in_a_variant_and_one_with_its_gates_moved_is_righ
         assert ("attention_lstm_backward ok" in said, "lstm_step_forward ok" in said) == (
             (right, right)
         )
-        verdicts, _ = grade.grade(folder, seeds=(1,), order=order)
+        verdicts, _ = grade.grade(folder, seeds=(1,), variant=7)
         wrong = {name for name, (state, _) in verdicts.items() if state != "right"}
         assert wrong == (set() if right else set(COLUMNS))
         if not right:

@@ -20,6 +20,7 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
 from pathlib import Path
@@ -58,17 +59,17 @@ def points(name):
     return 2 if short or name == "dot_product_attention_backward" else 3
 
 
-def grade(path, hidden=(), seeds=SEEDS, order=USUAL):
+def grade(path, hidden=(), seeds=SEEDS, variant=0):
     """Judge one submission.
 
     Inputs:
         path: of a zip file or a folder
         hidden: folders that its process shall not see
         seeds: of the inputs
-        order: of the gates, in this class's hand-out
+        variant: of this class's hand-out
     Returns: dict from kernel to (state, text), and remarks
     """
-    files, remarks = read_submission(path)
+    files, remarks = read_submission(path, variant)
     with tempfile.TemporaryDirectory(prefix="grade-") as temporary:
         folder = Path(temporary).resolve()
         kernels = folder / "helpers" / "kernels"
@@ -88,7 +89,7 @@ def grade(path, hidden=(), seeds=SEEDS, order=USUAL):
         signal.signal(signal.SIGALRM, give_up)  # the checks may hang, too, on what comes back
         signal.setitimer(signal.ITIMER_REAL, 1.5 * ALL_SECONDS, 5)
         try:
-            return _verdicts(child, files, seeds, order), remarks
+            return _verdicts(child, files, seeds, gate_order(variant)), remarks
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             child.stop()
@@ -98,7 +99,7 @@ def _verdicts(child, files, seeds, order):
     nodes, found, verdicts = {}, {}, {}
     for name, text in files.items():
         try:
-            found[name] = forbidden(text)
+            found[name] = forbidden(text, checkable())
             tree = ast.parse(text).body
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             found[name] = [(None, getattr(error, "lineno", 0), f"does not compile: {error}")]
@@ -153,6 +154,12 @@ def results(verdicts, remarks):
         }
         for name, (state, text) in verdicts.items()
     ]
+    reasons = Counter(
+        f"not allowed: {text.splitlines()[0]}" if state == "not allowed" else "not written"
+        for state, text in verdicts.values()
+        if state in ("not allowed", "missing")
+    )
+    remarks = [*remarks, *(f"{reason} ({count} kernels)" for reason, count in reasons.items())]
     return {
         "score": sum(test["score"] for test in tests),
         "output": "\n".join(remarks),
@@ -170,7 +177,7 @@ def _grade_one(path, hidden, seeds, variant):
         random.Random(variant).shuffle(values)
         cases.SIZES.update(zip("DHPM", values, strict=True))
         try:
-            return results(*grade(path, hidden, seeds, gate_order(variant)))
+            return results(*grade(path, hidden, seeds, variant))
         except Exception as error:
             remark = f"could not be graded: {type(error).__name__}: {error}"
             return results(dict.fromkeys(checkable(), ("wrong", remark)), [remark])
@@ -202,7 +209,7 @@ def grade_all(submissions, out, jobs, seeds=SEEDS, variant=0):
             row = {"submission": name, "score": result["score"], "of": sum(map(points, scores))}
             rows.append(row | scores | {"remarks": result["output"].replace("\n", "; ")})
             print(f"{name}: {row['score']} of {row['of']}", flush=True)
-    with open(out / "grades.csv", "w", newline="", encoding="utf-8") as file:
+    with open(out / "grades.csv", "w", newline="", encoding="utf-8-sig") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
@@ -215,8 +222,12 @@ def main(arguments=None):
     parser.add_argument("submissions", help="a folder of zip files or folders")
     parser.add_argument("--out", default=str(ROOT / "build" / "grades"))
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="at the same time")
-    parser.add_argument("--variant", type=int, default=0, help="of the hand-out (default: 0)")
+    parser.add_argument(
+        "--variant", type=int, default=0, choices=range(24), metavar="0..23",
+        help="of the hand-out (default: 0)",
+    )  # fmt: skip
     options = parser.parse_args(arguments)
+    print(f"Variant {options.variant}: gates {', '.join(gate_order(options.variant))}.")
     if isolation():
         print("Each submission: no network, its own processes, the disk read-only.")
     else:

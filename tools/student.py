@@ -131,8 +131,7 @@ def _unpacking(source):
     lines = "\n".join(f'    "{line}"' for line in packed(source))
     return (
         "import base64\nimport zlib\n\n"
-        f"PACKED = zlib.decompress(base64.b85decode(\n{lines}\n)).decode()\n"
-        "exec(compile(PACKED, __file__, 'exec'))\n"
+        f"exec(compile(zlib.decompress(base64.b85decode(\n{lines}\n)), __file__, 'exec'))\n"
     )
 
 
@@ -204,6 +203,7 @@ def write_student(folder, root=ROOT, variant=0):
         for path in sorted(HANDOUT.iterdir()):
             if path.is_file():
                 shutil.copy(path, copy / PLACES.get(path.name, "") / path.name)
+        shutil.copy(root / "tools" / "submission.py", copy / "helpers" / "submission.py")
         _vary(copy / "helpers", order, variant)
         text = (copy / "README.md").read_text(encoding="utf-8")
         (copy / "README.md").write_text(_readme(text, order), encoding="utf-8")

@@ -6,13 +6,12 @@ import functools
 import zipfile
 from pathlib import Path
 
-from helpers.diagnosis import checkable
-
 FILES = ("rnn.py", "temporal.py", "lstm.py", "attention.py")
 LONGEST_FILE = 200_000  # bytes
 MODULES = {
-    "__future__", "array_api_compat", "collections", "dataclasses", "functools", "itertools",
-    "math", "numpy", "operator", "torch", "typing",
+    "__future__", "abc", "array_api_compat", "collections", "contextlib", "copy", "dataclasses",
+    "enum", "functools", "itertools", "math", "numpy", "operator", "time", "torch", "typing",
+    "warnings",
 }  # fmt: skip
 NOT_OF_TORCH = {
     "nn", "autograd", "func", "jit", "ops", "hub", "utils", "library", "classes", "compile", "_C",
@@ -24,7 +23,7 @@ NOT_OF_ARRAYS = {
     "fromfile", "tofile", "loadtxt", "savetxt", "genfromtxt", "DataSource", "ctypes",
 }  # fmt: skip
 NOT_CALLED = {
-    "eval", "exec", "compile", "open", "input", "globals", "locals", "vars", "breakpoint",
+    "eval", "exec", "compile", "open", "globals", "locals", "vars", "breakpoint",
     "__import__", "__builtins__", "__loader__", "__spec__", "setattr", "delattr",
 }  # fmt: skip
 
@@ -36,14 +35,18 @@ def file_of(name):
     return "temporal.py" if name.startswith(("word", "temporal")) else "attention.py"
 
 
-def read_submission(path):
-    """Return the text of each of FILES that a zip file or a folder has, by name, and remarks."""
+def read_submission(path, variant=0):
+    """Return the text of each of FILES that a zip file or a folder has, by name, and remarks.
+
+    Inputs: variant: of the hand-out that it is graded as
+    """
     path, found, remarks = Path(path), {}, []
     with contextlib.ExitStack() as stack:
         try:
             if path.is_dir():
                 # a link could lead to somebody else's work
-                paths = [p for p in path.rglob("kernels/*.py") if p.resolve() == p.absolute()]
+                paths = [*path.rglob("kernels/*.py"), *path.rglob("variant.txt")]
+                paths = [p for p in paths if p.resolve() == p.absolute()]
                 names = {str(p.relative_to(path)): functools.partial(open, p, "rb") for p in paths}
             else:
                 archive = stack.enter_context(zipfile.ZipFile(path))
@@ -60,6 +63,11 @@ def read_submission(path):
                         found[name] = data.decode()
                     else:
                         remarks.append(f"{name}: more than {LONGEST_FILE} bytes, not read")
+            for name in [n for n in names if n not in outside and f"/{n}".endswith("/variant.txt")]:
+                with names[name]() as file:
+                    theirs = file.read(9).decode().strip()
+                if theirs != str(variant):
+                    remarks.append(f"from the copy of variant {theirs!r}, graded as {variant}")
         except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError) as e:
             return found, [f"cannot be read: {e}"[:200]]
     remarks += [f"leads out of the folder, not read: {name!r}"[:100] for name in outside[:3]]
@@ -67,13 +75,13 @@ def read_submission(path):
     return found, remarks
 
 
-def forbidden(source):
-    """List what has no place in a kernel: (name of the kernel or None, line, text) each."""
+def forbidden(source, kernels):
+    """List what has no place in a kernel: (one of the names `kernels` or None, line, text) each."""
     tree = ast.parse(source)
     spans = {
         node.name: (node.lineno, node.end_lineno)
         for node in tree.body
-        if isinstance(node, ast.FunctionDef) and node.name in checkable()
+        if isinstance(node, ast.FunctionDef) and node.name in kernels
     }
     found = []
     for node in ast.walk(tree):

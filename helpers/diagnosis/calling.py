@@ -1,11 +1,13 @@
 """Call what a reader wrote, whatever it does, and say in a few lines what came of it."""
 
+import base64
 import contextlib
 import inspect
 import io
 import linecache
 import traceback
 import warnings
+import zlib
 
 import numpy as np
 
@@ -94,3 +96,10 @@ def parameters(function):
         return list(inspect.signature(function).parameters)
     except (TypeError, ValueError):
         return []
+
+
+def source_of(module):
+    """Return the source code of a module, also where the students' copy has it packed."""
+    before, packed, lines = inspect.getsource(module).partition("b85decode(")
+    text = "".join(line.strip(' "') for line in lines.splitlines() if line.startswith('    "'))
+    return zlib.decompress(base64.b85decode(text)).decode() if packed else before

@@ -2,7 +2,6 @@
 
 import ast
 import contextlib
-import inspect
 from collections.abc import Callable
 from functools import cache
 from itertools import chain
@@ -12,7 +11,7 @@ import torch
 
 from helpers import vocabulary
 from helpers.diagnosis import tasks
-from helpers.diagnosis.calling import Wrong, call, parameters
+from helpers.diagnosis.calling import Wrong, call, parameters, source_of
 from helpers.diagnosis.explaining import BOUND, error
 from helpers.diagnosis.mistakes import mutants
 from helpers.vocabulary import END, NULL, START
@@ -127,7 +126,7 @@ def make(name, *pieces):
 @cache
 def _code(name):
     module = vocabulary if name == "shift_captions" else tasks
-    source = vars(module).get("PACKED") or inspect.getsource(module)
+    source = source_of(module)
     node = next(n for n in ast.parse(source).body if getattr(n, "name", None) == name)
     return ast.get_source_segment(source, node)
 

@@ -7,7 +7,6 @@ said, it is "CODE stands where TEXT belongs".
 """
 
 import ast
-import inspect
 import re
 from functools import cache
 from itertools import combinations, permutations
@@ -15,6 +14,7 @@ from itertools import combinations, permutations
 import numpy as np
 
 from helpers.diagnosis import textbook
+from helpers.diagnosis.calling import source_of
 
 # Of an expression.
 EXPRESSIONS = r"""
@@ -126,7 +126,7 @@ def _lines(node):
     return ast.unparse(node).replace(" ** ", "**").splitlines()
 
 
-SOURCE = vars(textbook).get("PACKED") or inspect.getsource(textbook)
+SOURCE = source_of(textbook)
 FUNCTIONS = [node for node in ast.parse(SOURCE).body if isinstance(node, ast.FunctionDef)]
 CODE = {node.name: _lines(node) for node in FUNCTIONS}
 ELEMENTARY = {"sigmoid", "softmax", "log_softmax"}
