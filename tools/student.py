@@ -31,10 +31,13 @@ HANDOUT = ROOT / "tools" / "handout"
 COPIED = ("pretrained", "data/photographs", "data/scenes", "data/README.md", "LICENSE")
 OWN = ("fast",)  # the compiled engine holds the kernels once more
 # What the checks compare with: solutions, which the copy holds packed, not to be read or found
-PACKED = ("textbook.py", "tasks.py", "mistakes.py")
+PACKED = (
+    "diagnosis/textbook.py", "diagnosis/tasks.py", "diagnosis/mistakes.py", "self_critical.py"
+)  # fmt: skip
 PACKED_FUNCTIONS = {  # near-solutions that `helpers` needs itself
     "checks.py": ("numerical_gradient", "_entry_errors"),
     "vocabulary.py": ("shift_captions",),
+    "layers/bridges.py": ("_weight_gradients",),
 }
 PACKED_CELLS = {  # cells of notebooks that look like a kernel, or hold one
     "01": ("autograd",),
@@ -181,7 +184,7 @@ def write_student(folder, root=ROOT, variant=0):
                 )
             path.write_text(source, encoding="utf-8")
         for file in PACKED:
-            path = copy / "helpers" / "diagnosis" / file
+            path = copy / "helpers" / file
             path.write_text(pack(path.read_text(encoding="utf-8")), encoding="utf-8")
         for file, names in PACKED_FUNCTIONS.items():
             path = copy / "helpers" / file

@@ -74,10 +74,14 @@ def rows_per_image(x, A):
     return N // images
 
 
+def _weight_gradients(dout, x):
+    return None, torch.einsum("ntd,ntm->dm", x, dout), dout.sum((0, 1))
+
+
 temporal_affine = bridge(kernels.temporal_affine_forward, kernels.temporal_affine_backward)
 temporal_affine_of_data = bridge(  # data such as features want no gradient: half the work
     lambda x, W, b: (kernels.temporal_affine_forward(x, W, b)[0], (x,)),
-    lambda dout, cache: (None, torch.einsum("ntd,ntm->dm", cache[0], dout), dout.sum((0, 1))),
+    lambda dout, cache: _weight_gradients(dout, *cache),
 )
 word_embedding = bridge(
     kernels.word_embedding_forward,
