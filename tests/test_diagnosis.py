@@ -510,6 +510,7 @@ def test_the_command_checks_the_kernels_named(capsys, monkeypatch):
 def test_the_command_checks_the_kernels_of_a_notebook_and_writes_json(capsys):
     assert main(["01", "--json", "--seed", "7"]) == 0
     verdicts = json.loads(capsys.readouterr().out)
+    assert [(each["points"], each["of"]) for each in verdicts] == [(1, 1), (2, 2)]
     assert [each["name"] for each in verdicts] == [STEP, BACK]
     assert all(each["state"] == "right" and each["lines"] == [] for each in verdicts)
     assert verdicts[1]["errors"].keys() == {"dx", "dprev_h", "dWx", "dWh", "db"}

@@ -28,6 +28,7 @@ from pathlib import Path
 import torch
 
 from helpers.diagnosis import cases, checkable, judge
+from helpers.diagnosis.cases import points
 from helpers.files import DataError
 from helpers.settings import ROOT
 from tools.grade_process import ALL_SECONDS, Child, Remote, isolation
@@ -47,16 +48,6 @@ def __getattr__(name):
             return getattr(module, name)
     raise AttributeError(name)
 """
-
-
-def points(name):
-    """Return how many points a kernel is worth."""
-    if name.startswith(("word_embedding", "temporal_affine")) or name == "lstm_gates_forward":
-        return 1
-    if name.endswith("_step_forward"):
-        return 1
-    short = name.endswith(("_forward", "_step_backward")) or name == "lstm_gates_backward"
-    return 2 if short or name == "dot_product_attention_backward" else 3
 
 
 def grade(path, hidden=(), seeds=SEEDS, variant=0):

@@ -7,6 +7,7 @@ import sys
 
 from helpers import kernels
 from helpers.diagnosis import checkable, judge
+from helpers.diagnosis.cases import points
 
 NOTEBOOKS = {  # what is written in each, by how its name starts
     "01": ("rnn_step_",),
@@ -40,7 +41,13 @@ def main(arguments=None):
             if not options.json:
                 print(verdicts[-1])
     if options.json:
-        print(json.dumps([dataclasses.asdict(verdict) for verdict in verdicts], indent=1))
+        told = [
+            dataclasses.asdict(verdict)
+            | {"points": points(verdict.name) * (verdict.state == "right")}
+            | {"of": points(verdict.name)}
+            for verdict in verdicts
+        ]
+        print(json.dumps(told, indent=1))
     return int(any(verdict.state != "right" for verdict in verdicts))
 
 
