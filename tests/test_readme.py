@@ -26,7 +26,7 @@ from helpers.photographs import CREDITS, photograph_path
 
 ROOT = Path(__file__).parents[1]
 LINKED = ("Makefile", "README.md", "pyproject.toml", "requirements.txt", "constraints.txt")
-LINKED += ("LICENSE", "docs", "pretrained")
+LINKED += ("constraints-colab.txt", "LICENSE", "docs", "pretrained")
 TRAIN = ".venv/bin/python -m helpers train --data path/to/flickr8k --out runs/mine"
 EVALUATE = ".venv/bin/python -m helpers evaluate --data path/to/flickr8k --model runs/mine/best"
 CAPTION = ".venv/bin/python -m helpers caption --model runs/mine/best photo.jpg"

@@ -121,7 +121,7 @@ def test_a_stub_prescribes_the_shapes_of_its_arguments_and_not_of_its_cache(cour
 
 def test_nothing_else_of_helpers_changes(course):
     tracked = {path for path in files(ROOT / "helpers") if path.parts[0] not in student.OWN}
-    assert files(course / "helpers") == tracked | {Path("waiting.py"), Path("submission.py")}
+    assert files(course / "helpers") == tracked | {Path("waiting.py")}
     changed = {Path("kernels") / file for file in student.STUBBED}
     changed |= set(map(Path, student.PACKED))
     changed |= {Path(file) for file in student.PACKED_FUNCTIONS}

@@ -206,7 +206,8 @@ def write_student(folder, root=ROOT, variant=0):
         for path in sorted(HANDOUT.iterdir()):
             if path.is_file():
                 shutil.copy(path, copy / PLACES.get(path.name, "") / path.name)
-        shutil.copy(root / "tools" / "submission.py", copy / "helpers" / "submission.py")
+        (copy / "tools").mkdir()
+        shutil.copy(root / "tools" / "submission.py", copy / "tools")
         _vary(copy / "helpers", order, variant)
         text = (copy / "README.md").read_text(encoding="utf-8")
         (copy / "README.md").write_text(_readme(text, order), encoding="utf-8")

@@ -5,7 +5,7 @@ import re
 import zipfile
 from pathlib import Path
 
-from helpers.submission import FILES, forbidden
+from tools.submission import FILES, forbidden
 
 FOLDER = Path(__file__).resolve().parent
 
