@@ -12,7 +12,8 @@ class CaptionExamples(torch.utils.data.Dataset):
 
     Inputs:
         features: array or memory map, one row per image, (I, ...)
-        captions: for each image a list of captions (text); longer ones than `max_words` are cut
+        captions: for each image a list of captions (text), of which there may be none; longer ones
+            than `max_words` are cut
         per_image: take so many captions of each image, of more the first, fewer several times, so
             that each image weighs the same; None for all of them once
     Raises: ValueError when the numbers of images differ
@@ -23,7 +24,8 @@ class CaptionExamples(torch.utils.data.Dataset):
             raise ValueError(f"{len(features)} rows of features for {len(captions)} images")
         if per_image:
             captions = [
-                [several[k % len(several)] for k in range(per_image)] for several in captions
+                [several[k % len(several)] for k in range(per_image)] if several else []
+                for several in captions
             ]
         self.features = features
         self.rows = np.repeat(np.arange(len(captions)), [len(several) for several in captions])

@@ -1,9 +1,14 @@
 """python -m helpers finetune: teach an image encoder the words of captions."""
 
+import copy
+
 from helpers.commands import runs
 from helpers.commands.options import RUN
 
-OPTIONS = RUN
+OPTIONS = RUN | {
+    "--folds": (0, "train N more encoders, each without an Nth of the pictures, and keep how "
+        "probable each finds the words of pictures that it did not see, which `train --text` needs"),
+}  # fmt: skip
 DEFAULTS = {"views": 4, "epochs": 4, "learning_rate": 2e-3, "weight_decay": 0.05, "clip_norm": 1e3}
 
 
@@ -17,15 +22,18 @@ def run(options):
 
 
 def _finetune(options, settings, folder):
+    import numpy as np
     import torch
 
     from helpers import training
     from helpers.encoder import ImageEncoder
     from helpers.examples import CaptionExamples
     from helpers.files.tensors import write_tensors
-    from helpers.training import distributed, finetuning
+    from helpers.training import distributed, finetuning, text
     from helpers.training.augmentation import ViewExamples
 
+    if options.folds == 1:
+        raise ValueError("--folds must be 0, or 2 or more: of one no picture would be left")
     if settings.samples:
         raise ValueError("--samples is an option of train: the encoder says no captions")
     data, val_data = runs.open_split(options, options.split), runs.open_split(options, "val")
@@ -36,25 +44,38 @@ def _finetune(options, settings, folder):
     with distributed.first_alone():
         data, features = runs.encode_split(options, encoder, data, options.views)
         val_data, val_features = runs.encode_split(options, encoder, val_data)
-    examples = ViewExamples(
-        options.views, features, data.captions, vocabulary, settings.max_words, options.per_image
-    )
     val_examples = CaptionExamples(val_features, val_data.captions, vocabulary)
-    training.set_seed(settings.seed)
-    tail = finetuning.EncoderTail(encoder)
-    model = finetuning.WordPredictor(tail, examples, vocabulary).to(options.device)
-    some = features[:: len(features) // 600 + 1].astype("float32")
-    model.standardise(torch.from_numpy(some).to(options.device))
+    some = torch.from_numpy(features[:: len(features) // 600 + 1].astype("float32"))
 
-    def validate(model):
-        return finetuning.word_scores(model, val_examples)
+    def learn(captions, folder):
+        """Teach the words of captions, none where a picture is held out. Returns: what learned."""
+        examples = ViewExamples(
+            options.views, features, captions, vocabulary, settings.max_words, options.per_image
+        )
+        training.set_seed(settings.seed)
+        tail = finetuning.EncoderTail(copy.deepcopy(encoder))  # each starts where ImageNet ends
+        model = finetuning.WordPredictor(tail, examples, vocabulary).to(options.device)
+        model.standardise(some.to(options.device))
 
-    def keep(model, _):
-        write_tensors(folder / "encoder.safetensors", model.tail.layers())
-        model.detector.save(folder)
+        def keep(model, _):
+            write_tensors(folder / "encoder.safetensors", model.tail.layers())
+            model.detector.save(folder)
 
-    history = training.train(
-        model, examples, validate, settings, folder, options.resume, keep, decides="mAP"
-    )
-    runs.report(options.backbone, history, folder, "mAP", "nats per picture")
+        history = training.train(
+            model, examples, lambda model: finetuning.word_scores(model, val_examples), settings,
+            folder, options.resume, keep, decides="mAP",
+        )  # fmt: skip
+        runs.report(options.backbone, history, folder, "mAP", "nats per picture")
+        return model
+
+    learn(data.captions, folder)
     print(f"tuned layers in {folder / 'encoder.safetensors'}")
+    if options.folds:
+        fold_of, held_out = np.arange(len(data)) % options.folds, {}
+        for fold in range(options.folds):
+            kept = [[] if fold_of[i] == fold else each for i, each in enumerate(data.captions)]
+            model = learn(kept, folder / f"fold-{fold}")
+            rows = np.flatnonzero(fold_of == fold)
+            held_out |= dict(zip(rows, text.detections(model, features, rows), strict=True))
+        text.save_held_out(folder, np.stack([held_out[i] for i in range(len(data))]))
+        print(f"words of held-out pictures in {folder / text.HELD_OUT}")

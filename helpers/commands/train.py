@@ -3,6 +3,7 @@
 import copy
 import sys
 import warnings
+from pathlib import Path
 
 from helpers.commands import runs
 from helpers.commands.options import RUN
@@ -12,6 +13,8 @@ OPTIONS = RUN | {
         "whatever the options for them say"),
     "--temperature": (0.5, "what self-critical training divides the scores of --start by: small "
         "values make sampled captions better and more alike"),
+    "--text": (str, "learn from captions alone, before there are pictures to them: COCO's annotations, "
+        'or JSON {"id": ["a caption", ...], ...}; needs --tuned, of `finetune --folds 2`'),
     "--cell": (("lstm", "rnn", "attn"), "attn is the LSTM with attention"),
     "--tuned": (str, "the file that `finetune` wrote for the encoder"),
     "--mirrored": (False, "caption from the mean features of a picture and its mirror image: often "
@@ -39,14 +42,16 @@ def run(options):
 def _train(options, settings, folder):
     from helpers import training
     from helpers.captioner import CaptioningRNN
-    from helpers.encoder import ImageEncoder
+    from helpers.encoder import ImageEncoder, load_word_detector
     from helpers.metrics import bleu, score_captions
     from helpers.pretrained import load_captioner, save_captioner
-    from helpers.training import distributed
+    from helpers.training import distributed, text
     from helpers.training.augmentation import ViewExamples
 
     if settings.samples and not options.start:
         raise ValueError("--samples needs a captioner that speaks already: --start MODEL")
+    if options.text and (options.start or not options.tuned or options.cell != "attn"):
+        raise ValueError("--text needs --cell attn and --tuned FILE, and comes before --start")
     train_data, val_data = runs.open_split(options, options.split), runs.open_split(options, "val")
     if options.start:
         captioner = load_captioner(options.start, options.device)
@@ -64,23 +69,35 @@ def _train(options, settings, folder):
     with distributed.first_alone():
         train_data, features = runs.encode_split(options, one_way, train_data, options.views)
         val_data, val_features = runs.encode_split(options, encoder, val_data)
+    beside = Path(options.tuned or "").parent
+    detector = load_word_detector(beside) if options.text else None
+    if options.text and not detector:
+        raise ValueError(f"--text: in {beside} is no detector of words; `finetune` trains one")
     if not options.start:
         training.set_seed(options.seed)
         model = CaptioningRNN(
             vocabulary, options.cell, features.shape[-1], options.wordvec_dim, options.hidden_dim,
-            options.dropout,
+            options.dropout, len(detector.rows) if detector else 0,
         )  # fmt: skip
         model.standardise(features[:: len(features) // 600 + 1].astype("float32"))
+        model.detector = detector
         model.to(options.device)
+    views, captions = options.views, train_data.captions
+    if options.text:
+        held_out = text.load_held_out(beside, len(captions), len(detector.rows))
+        views, captions = 1, text.read_texts(options.text)
+        features = text.simulate_detections(
+            captions, train_data.captions, held_out, vocabulary, detector.rows, options.seed
+        )
+        val_features = text.detections(detector, val_features)
     model.drop_channels = options.drop_channels and model.cell_type == "attn"
     if settings.samples:
         model.sharpen(options.temperature)
-    parameters = sum(weight.numel() for weight in model.parameters())
+    parameters = sum(each.numel() for each in model.parameters() if each.requires_grad)
     print(f"{model.cell_type}: {parameters:,} parameters, {model.vocabulary}")
     examples = ViewExamples(
-        options.views, features, train_data.captions, model.vocabulary, settings.max_words,
-        options.per_image,
-    )  # fmt: skip
+        views, features, captions, model.vocabulary, settings.max_words, options.per_image
+    )
     metric, decides = (score_captions, "CIDEr-D") if settings.samples else (bleu, "BLEU-4")
 
     def validate(model):

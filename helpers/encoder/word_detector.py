@@ -49,6 +49,10 @@ class WordDetector(nn.Module):
         scores = self(features, kept)
         return scores.logsumexp(1) - math.log(scores.shape[1])
 
+    def probabilities(self, features):
+        """Return how probable each word is in a caption of the picture, (N, W)."""
+        return self.logits(features).sigmoid()
+
     @torch.inference_mode()
     def information(self, features):
         """Return the pointwise mutual information of picture and word, (N, W), in nats.
@@ -88,4 +92,4 @@ def load_word_detector(folder):
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise DataError(f"{folder / WORDS}: holds no list of words; fetch it again")
     detector = WordDetector(words, tensors.get("mean", torch.zeros(0)).numel())
-    return fill(detector, tensors, folder / TENSORS).eval()
+    return fill(detector, tensors, folder / TENSORS).eval().requires_grad_(False)

@@ -99,6 +99,10 @@ class WordPredictor(nn.Module):
         kept = self.dropout(torch.ones_like(positions[:, :1]))  # the same channels everywhere
         return self.detector.logits(positions, kept)
 
+    def probabilities(self, features):
+        """Return how probable each word is in captions of images (I, P, C), (I, W)."""
+        return self.predict(features).sigmoid()
+
 
 @torch.no_grad()
 def word_scores(model, examples, batch_size=256):
