@@ -55,21 +55,25 @@ outputs: $(INSTALLED)  ## execute the notebooks, store their outputs and README'
 	$(RUN) tools.readme_pictures
 
 DATA ?= data/flickr8k data/everyday
+TEXT ?=
 SHIPPED ?= photographs-attn
 RUNS := runs/$(SHIPPED)
 LEARN = OMP_NUM_THREADS=1 $(RUN) helpers
-FROM = --data $(DATA) --aside 100 --per-image 5 --batch-size 160 --max-words 20 --resume
+FROM = --data $(DATA) --aside 100 --batch-size 160 --max-words 20 --resume
+ENCODER = --backbone efficientnet_lite2 --image-size 288
 CAPTIONER = $(FROM) --averaging 0.998 --patience 8 --drop-channels --compiled
+FRESH = --cell attn $(ENCODER) --tuned $(RUNS)/encoder/encoder.safetensors --dropout 0.4
 EVALUATE = $(RUN) helpers evaluate --model $(RUNS)/reward/best --aside 100
 
-pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained DATA="A B"
-	$(LEARN) finetune $(FROM) --backbone efficientnet_lite2 --image-size 288 \
-		--views 4 --out $(RUNS)/encoder
-	$(LEARN) train $(CAPTIONER) --cell attn --backbone efficientnet_lite2 --image-size 288 \
-		--tuned $(RUNS)/encoder/encoder.safetensors --dropout 0.4 --learning-rate 1.5e-3 \
-		--epochs 6 --out $(RUNS)/words
-	$(LEARN) train $(CAPTIONER) --start $(RUNS)/words/best --samples 5 --learning-rate 1.3e-4 \
-		--clip-norm 1 --epochs 6 --mirrored --out $(RUNS)/reward
+pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained DATA="A B" TEXT=C
+	$(LEARN) finetune $(FROM) $(ENCODER) --per-image 5 --views 4 $(if $(TEXT),--folds 2) \
+		--out $(RUNS)/encoder
+	$(if $(TEXT),$(LEARN) train $(CAPTIONER) $(FRESH) --text $(TEXT) --learning-rate 1.5e-3 \
+		--epochs 3 --out $(RUNS)/text)
+	$(LEARN) train $(CAPTIONER) $(if $(TEXT),--start $(RUNS)/text/best,$(FRESH)) --per-image 5 \
+		--learning-rate 1.5e-3 --epochs 5 --out $(RUNS)/words
+	$(LEARN) train $(CAPTIONER) --start $(RUNS)/words/best --per-image 5 --samples 5 \
+		--learning-rate 1.3e-4 --clip-norm 1 --epochs 8 --mirrored --out $(RUNS)/reward
 	$(EVALUATE) --data $(firstword $(DATA)) --beam 1 --json $(RUNS)/greedy.json
 	$(EVALUATE) --data $(firstword $(DATA)) --beam 5 --json $(RUNS)/beam5.json
 	$(EVALUATE) --data $(lastword $(DATA)) --beam 5 --json $(RUNS)/aside5.json

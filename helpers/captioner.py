@@ -65,7 +65,7 @@ class CaptioningRNN(nn.Module):
         self.cell = CELLS[cell_type](wordvec_dim, hidden_dim)
         self.score = TemporalAffine(hidden_dim, len(vocabulary))
         self.dropout = nn.Dropout(dropout)
-        self.detector = None
+        self.detector: Any = None
         if attributes:
             self.Wp = nn.Parameter(torch.empty(attributes, hidden_dim).normal_(std=0.05))
 

@@ -20,13 +20,13 @@ RANGES = {
     "aside": "[0, inf)", "averaging": "[0, 1)", "batch_size": "[1, inf)", "beam": "[1, 1000]",
     "beams": "[1, 1000]", "clip_norm": "(0, inf)", "dropout": "[0, 1)",
     "encoder_learning_rate": "(0, inf)", "epochs": "[1, inf)", "examples": "[0, inf)",
-    "folds": "[0, 100]", "hidden_dim": "[1, 65536]", "image_size": "[1, 4096]", "images": "[1, inf)",
-    "label_smoothing": "[0, 1)", "learning_rate": "(0, inf)", "length_penalty": "(-inf, inf)",
-    "limit": "[1, inf)", "max_words": "[1, 1000]", "min_count": "[1, inf)",
-    "no_repeat_ngram": "[0, inf)", "patience": "[1, inf)", "per_image": "[1, inf)",
-    "samples": "[0, 1000]", "save_seconds": "(0, inf)", "seed": "[0, 1e18]",
-    "stride": "[2, 32]", "temperature": "(0, inf)", "top_p": "(0, 1]", "views": "[1, 1000]",
-    "weight_decay": "[0, inf)", "wordvec_dim": "[1, 65536]",
+    "folds": "[0, 100]", "hidden_dim": "[1, 65536]", "image_size": "[1, 4096]",
+    "images": "[1, inf)", "label_smoothing": "[0, 1)", "learning_rate": "(0, inf)",
+    "length_penalty": "(-inf, inf)", "limit": "[1, inf)", "max_words": "[1, 1000]",
+    "min_count": "[1, inf)", "no_repeat_ngram": "[0, inf)", "patience": "[1, inf)",
+    "per_image": "[1, inf)", "samples": "[0, 1000]", "save_seconds": "(0, inf)",
+    "seed": "[0, 1e18]", "stride": "[2, 32]", "temperature": "(0, inf)", "top_p": "(0, 1]",
+    "views": "[1, 1000]", "weight_decay": "[0, inf)", "wordvec_dim": "[1, 65536]",
 }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from helpers.commands.options import RUN
 
 OPTIONS = RUN | {
     "--folds": (0, "train N more encoders, each without an Nth of the pictures, and keep how "
-        "probable each finds the words of pictures that it did not see, which `train --text` needs"),
+        "probable it finds the words of those; `train --text` needs that"),
 }  # fmt: skip
 DEFAULTS = {"views": 4, "epochs": 4, "learning_rate": 2e-3, "weight_decay": 0.05, "clip_norm": 1e3}
 

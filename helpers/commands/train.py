@@ -13,8 +13,9 @@ OPTIONS = RUN | {
         "whatever the options for them say"),
     "--temperature": (0.5, "what self-critical training divides the scores of --start by: small "
         "values make sampled captions better and more alike"),
-    "--text": (str, "learn from captions alone, before there are pictures to them: COCO's annotations, "
-        'or JSON {"id": ["a caption", ...], ...}; needs --tuned, of `finetune --folds 2`'),
+    "--text": (str, "learn from captions without pictures first, of COCO's annotations or JSON "
+        '{"id": ["a caption", ...], ...}; --start goes on with pictures; needs the --tuned of '
+        "`finetune --folds 2`"),
     "--cell": (("lstm", "rnn", "attn"), "attn is the LSTM with attention"),
     "--tuned": (str, "the file that `finetune` wrote for the encoder"),
     "--mirrored": (False, "caption from the mean features of a picture and its mirror image: often "
@@ -42,7 +43,7 @@ def run(options):
 def _train(options, settings, folder):
     from helpers import training
     from helpers.captioner import CaptioningRNN
-    from helpers.encoder import ImageEncoder, load_word_detector
+    from helpers.encoder import ImageEncoder
     from helpers.metrics import bleu, score_captions
     from helpers.pretrained import load_captioner, save_captioner
     from helpers.training import distributed, text
@@ -50,8 +51,7 @@ def _train(options, settings, folder):
 
     if settings.samples and not options.start:
         raise ValueError("--samples needs a captioner that speaks already: --start MODEL")
-    if options.text and (options.start or not options.tuned or options.cell != "attn"):
-        raise ValueError("--text needs --cell attn and --tuned FILE, and comes before --start")
+    texts, detector = _read_text(options) if options.text else (None, None)
     train_data, val_data = runs.open_split(options, options.split), runs.open_split(options, "val")
     if options.start:
         captioner = load_captioner(options.start, options.device)
@@ -69,10 +69,6 @@ def _train(options, settings, folder):
     with distributed.first_alone():
         train_data, features = runs.encode_split(options, one_way, train_data, options.views)
         val_data, val_features = runs.encode_split(options, encoder, val_data)
-    beside = Path(options.tuned or "").parent
-    detector = load_word_detector(beside) if options.text else None
-    if options.text and not detector:
-        raise ValueError(f"--text: in {beside} is no detector of words; `finetune` trains one")
     if not options.start:
         training.set_seed(options.seed)
         model = CaptioningRNN(
@@ -83,13 +79,12 @@ def _train(options, settings, folder):
         model.detector = detector
         model.to(options.device)
     views, captions = options.views, train_data.captions
-    if options.text:
-        held_out = text.load_held_out(beside, len(captions), len(detector.rows))
-        views, captions = 1, text.read_texts(options.text)
+    if detector:
+        held_out = text.load_held_out(Path(options.tuned).parent, len(captions), detector)
         features = text.simulate_detections(
-            captions, train_data.captions, held_out, vocabulary, detector.rows, options.seed
+            texts, captions, held_out, vocabulary, detector.rows, options.seed
         )
-        val_features = text.detections(detector, val_features)
+        views, captions, val_features = 1, texts, text.detections(detector, val_features)
     model.drop_channels = options.drop_channels and model.cell_type == "attn"
     if settings.samples:
         model.sharpen(options.temperature)
@@ -112,6 +107,20 @@ def _train(options, settings, folder):
         )
     runs.report(model.cell_type, history, folder, decides)
     print(f"model in {folder / 'best'}, learning curves in {folder / 'curves.png'}")
+
+
+def _read_text(options):
+    """Read captions without pictures, and the detector of their words beside the tuned encoder."""
+    from helpers.encoder import load_word_detector
+    from helpers.training import text
+
+    if options.start or not options.tuned or options.cell != "attn":
+        raise ValueError("--text needs --cell attn and --tuned FILE, and comes before --start")
+    detector = load_word_detector(Path(options.tuned).parent)
+    if detector is None:
+        folder = Path(options.tuned).parent
+        raise ValueError(f"--text: in {folder} is no detector of words; `finetune` trains one")
+    return text.read_texts(options.text), detector
 
 
 def _engine(compiled):

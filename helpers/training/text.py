@@ -57,11 +57,12 @@ def save_held_out(folder, probabilities):
     write_tensors(Path(folder) / HELD_OUT, {"probabilities": tensor})
 
 
-def load_held_out(folder, images, words):
-    """Read what `save_held_out` wrote. Returns: float16 array (I, W).
+def load_held_out(folder, images, detector):
+    """Read what `save_held_out` wrote of I images and the words of a WordDetector.
 
-    Raises: DataError naming the file that is missing, or of other numbers of images or words
+    Returns: float16 array (I, W). Raises: DataError naming the file that is missing or of others
     """
+    words = len(detector.rows)
     remedy = "`finetune --folds 2` writes it, from the same data as here"
     tensor = read_tensors(Path(folder) / HELD_OUT, remedy).get("probabilities")
     if tensor is None or tensor.shape != (images, words):
