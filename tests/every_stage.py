@@ -35,10 +35,14 @@ def commands(folder):
         train = f"train {new} --cell {cell} --out {folder}/{cell} --wordvec-dim 8 --hidden-dim 8"
         yield f"{train} --epochs 1"
     yield f"{train} --epochs 1 --resume"
-    yield f"finetune {new} --out {folder}/encoder --epochs 1"
+    yield f"finetune {new} --out {folder}/encoder --epochs 1 --folds 2"
     tuned = f"--tuned {folder}/encoder/encoder.safetensors --out {folder}/tuned"
     yield f"{train.replace(f'--out {folder}/attn', tuned)} --epochs 1"
     yield f"caption {photo} --model {folder}/tuned/best"  # with the word detector
+    text = f"--text {folder.parent}/set/annotations/captions_train.json"
+    yield f"{train.replace(f'--out {folder}/attn', tuned)} --epochs 1 {text} --out {folder}/text"
+    yield f"train {data} --start {folder}/text/best --epochs 1 --out {folder}/pairs"
+    yield f"caption {photo} --model {folder}/pairs/best"  # with attributes
     reward = f"{folder}/reward"
     start = f"{data} --start {folder}/attn/best --epochs 1 --batch-size 4"
     yield f"train {start} --samples 2 --mirrored --out {reward}"

@@ -5,6 +5,7 @@ each command ends soon, and a data set of a few photographs.
 """
 
 import itertools
+import json
 import os
 import re
 import shutil
@@ -35,6 +36,9 @@ HERE = ".venv/bin/python -m helpers train --data path/to/flickr8k"
 TUNED = f"{HERE} --cell attn --tuned runs/encoder/encoder.safetensors --out runs/words"
 REWARDED = f"{HERE} --start runs/words/best --samples 5 --learning-rate 1e-4 --mirrored"
 REWARDED += " --out runs/rewarded"
+FOLDS = f"{FINETUNE.replace('encoder', 'halves')} --folds 2"
+TEXT = f"{TUNED.replace('encoder/', 'halves/').replace('words', 'text')} --text captions.json"
+PAIRS = f"{HERE} --start runs/text/best --out runs/pairs"
 DESCRIBE = ".venv/bin/python -m helpers caption photo.jpg"
 ELSEWHERE_CAPTION = "PYTHONPATH=path/to/course path/to/course/" + DESCRIBE
 SMALL = "--epochs 1 --wordvec-dim 8 --hidden-dim 8 --min-count 1"
@@ -44,6 +48,8 @@ CELL = 'import sys\n\nsys.path.insert(0, "..")\nprint(6 * 7)'
 # Typed in tests of their own, in longer forms.
 ELSEWHERE = {
     "--mirrored": "test_training_finetuning.py::test_from_pictures_to_a_captioner_of_its_own",
+    "--folds 2":
+        "test_training_text.py::test_each_picture_is_judged_by_an_encoder_that_has_not_seen_it",
     "--data": "test_main.py::test_train_resume_evaluate_caption",
     "--model": "test_pretrained_published.py::test_command_line",
     "make colab": "test_project.py::test_the_ranges_hold_colabs_versions",  # installs 6 GB
@@ -259,11 +265,23 @@ def test_all_stages(mine, commands):
     assert {"encoder.safetensors", "words.safetensors"} < files
 
 
-@typed('make pretrained DATA="path/to/flickr8k path/to/everyday"')
-def test_make_pretrained_of_two_data_sets(reader, commands):
+@typed(FOLDS, TEXT, PAIRS)
+def test_captions_without_pictures(mine, commands):
+    finetune, text, pairs = commands
+    pictureless = {"1": ["This is a cat .", "a cat"], "2": ["This is a rocket ."]}
+    (mine.folder / "captions.json").write_text(json.dumps(pictureless))
+    mine.type(f"{finetune} --epochs 1 --min-count 1")
+    mine.type(f"{text} {SMALL}")
+    assert "best epoch 1" in mine.type(f"{pairs} --epochs 1")
+    mine.type(CAPTION.replace("mine", "pairs"))
+
+
+@typed('make pretrained DATA="path/to/flickr8k path/to/everyday" TEXT=captions.json')
+def test_make_pretrained_of_two_data_sets_and_text(reader, commands):
     said = reader.type(f"{commands[0]} --dry-run")
     both = "--data path/to/flickr8k path/to/everyday "
     assert all(f"helpers {stage} {both}" in said for stage in ("finetune", "train"))
+    assert "--folds 2" in said and "--text captions.json" in said and "text/best" in said
 
 
 @typed("make pretrained DATA=path/to/flickr8k")
