@@ -30,11 +30,8 @@ class CaptioningRNN(nn.Module):
     Inputs: vocabulary: Vocabulary of V words; cell_type: "rnn", "lstm" or "attn"; feature_dim: C,
         wordvec_dim: E, hidden_dim: H, sizes of an image feature, a word vector, the hidden state;
         dropout: probability of dropping an entry of features, word vectors and hidden states;
-            with `drop_channels`, features (N, P, C) lose a channel at all positions alike;
-        attributes: W, for "attn": a WordDetector, put into `detector`, tells from the features how
-            probable W words are, and these p (N, W) are an input too: A + p Wp (Wu et al. 2016,
-            "What Value Do Explicit High Level Concepts Have in Vision to Language Problems?")
-    Raises: ValueError for an unknown cell type, or attributes for another than "attn".
+            with `drop_channels`, features (N, P, C) lose a channel at all positions alike
+    Raises: ValueError for an unknown cell type.
     """
 
     feature_mean: torch.Tensor
@@ -43,17 +40,15 @@ class CaptioningRNN(nn.Module):
 
     def __init__(
         self, vocabulary, cell_type="lstm", feature_dim=1280, wordvec_dim=256, hidden_dim=512,
-        dropout=0.0, attributes=0,
+        dropout=0.0,
     ):  # fmt: skip
         super().__init__()
         if cell_type not in CELLS:
             raise ValueError(f"cell_type must be one of {', '.join(CELLS)}, not {cell_type!r}")
-        if attributes and cell_type != "attn":
-            raise ValueError(f"attributes are an input of 'attn', not of {cell_type!r}")
         self.vocabulary, self.cell_type = vocabulary, cell_type
         self.sizes = {
             "cell_type": cell_type, "feature_dim": feature_dim, "wordvec_dim": wordvec_dim,
-            "hidden_dim": hidden_dim, "dropout": dropout, "attributes": attributes,
+            "hidden_dim": hidden_dim, "dropout": dropout,
         }  # fmt: skip
         self.register_buffer("feature_mean", torch.zeros(feature_dim))
         self.register_buffer("feature_std", torch.ones(feature_dim))
@@ -65,9 +60,6 @@ class CaptioningRNN(nn.Module):
         self.cell = CELLS[cell_type](wordvec_dim, hidden_dim)
         self.score = TemporalAffine(hidden_dim, len(vocabulary))
         self.dropout = nn.Dropout(dropout)
-        self.detector: Any = None
-        if attributes:
-            self.Wp = nn.Parameter(torch.empty(attributes, hidden_dim).normal_(std=0.05))
 
     def standardise(self, features):
         """Learn each channel's mean and standard deviation, which features lose from then on.
@@ -107,8 +99,7 @@ class CaptioningRNN(nn.Module):
         """Return the loss of predicting each word of the captions from the words before it.
 
         Inputs:
-            features: of I images, (I, C), or (I, P, C) for "attn"; or of texts without an image,
-                only their attributes, (I, W)
+            features: of I images, (I, C), or (I, P, C) for "attn"
             captions: ids from <START> to <END>, padded with <NULL>, (N, T + 1); K = N / I
                 captions in a row belong to one image
             label_smoothing: in [0, 1)
@@ -161,9 +152,6 @@ class CaptioningRNN(nn.Module):
 
     def _project(self, features):
         """Project features (N, C) to (N, H), or a grid (N, P, C) to (N, P, H)."""
-        W = self.sizes["attributes"]
-        if W and features.ndim == 2 and features.shape[1] == W:  # no picture: one mean position
-            return (self.project.b + self.dropout(features) @ self.Wp)[:, None]
         wanted = 3 if self.cell_type == "attn" else 2
         if features.ndim != wanted or features.shape[-1] != self.sizes["feature_dim"]:
             shape = "(N, P, C)" if wanted == 3 else "(N, C)"
@@ -172,14 +160,11 @@ class CaptioningRNN(nn.Module):
                 f"C = {self.sizes['feature_dim']}, not {tuple(features.shape)}"
             )
         features = features.to(self.feature_mean.dtype)
-        p = self.detector.probabilities(features) if W else None
         features = (features - self.feature_mean) / self.feature_std
         if self.drop_channels:
             features = features * self.dropout(torch.ones_like(features[:, :1]))
         else:
             features = self.dropout(features)
-        if W:
-            return self.project(features) + (self.dropout(p) @ self.Wp)[:, None]
         if wanted == 3:
             return self.project(features)
         return self.project(features[:, None])[:, 0]

@@ -42,7 +42,7 @@ def commands(folder):
     text = f"--text {folder.parent}/set/annotations/captions_train.json"
     yield f"{train.replace(f'--out {folder}/attn', tuned)} --epochs 1 {text} --out {folder}/text"
     yield f"train {data} --start {folder}/text/best --epochs 1 --out {folder}/pairs"
-    yield f"caption {photo} --model {folder}/pairs/best"  # with attributes
+    yield f"caption {photo} --model {folder}/pairs/best"  # from text first
     reward = f"{folder}/reward"
     start = f"{data} --start {folder}/attn/best --epochs 1 --batch-size 4"
     yield f"train {start} --samples 2 --mirrored --out {reward}"

@@ -8,8 +8,6 @@ from small import CAPTIONS, FEATURE_DIM, VOCABULARY, small_features, small_model
 
 from helpers.captioner import CaptioningRNN
 from helpers.decoding import FORBIDDEN
-from helpers.encoder import WordDetector
-from helpers.training import set_seed
 from helpers.vocabulary import END, NULL, START, pad_captions
 
 CELLS = ["rnn", "lstm", "attn"]
@@ -119,52 +117,6 @@ def test_dropout_takes_a_channel_from_all_positions_alike():
 def test_names_wrong_features(cell_type, shape):
     with pytest.raises(ValueError, match=f"features for '{cell_type}'.*{FEATURE_DIM}"):
         small_model(cell_type).start(torch.zeros(shape))
-
-
-def with_attributes(dropout=0.0):
-    """Return a captioner that a detector of three words tells what it sees."""
-    set_seed(0)
-    model = CaptioningRNN(VOCABULARY, "attn", FEATURE_DIM, 7, 8, dropout, attributes=3)
-    model.detector = WordDetector(["red", "dogs", "sea"], FEATURE_DIM).requires_grad_(False)
-    return model.eval()
-
-
-def test_attributes_are_added_to_each_position():
-    model, features = with_attributes(), small_features(4, "attn")
-    p = model.detector.logits(features).sigmoid()  # (N, W)
-    expected = model.project(features) + (p @ model.Wp)[:, None]
-    torch.testing.assert_close(model.start(features)[1], expected)
-
-
-def test_text_has_attributes_and_no_picture():
-    # as if each position showed the mean of all pictures
-    model, p = with_attributes(), torch.tensor([[0.1, 0.9, 0.0], [0.5, 0.0, 1.0]])
-    captions = encoded([several[0] for several in CAPTIONS])  # two of each
-    A = (model.project.b + p @ model.Wp)[:, None]  # (N, 1, H)
-    torch.testing.assert_close(model.start(p)[1], A)
-    x = model.embed(captions[:, :-1])
-    h, _ = model.cell(x, A.repeat_interleave(2, 0))
-    scores = model.score(h).flatten(0, 1)
-    targets = captions[:, 1:].flatten()
-    loss = torch.nn.functional.cross_entropy(scores, targets, ignore_index=NULL, reduction="sum")
-    torch.testing.assert_close(model(p, captions), loss / 4)
-
-
-def test_attributes_learn_and_their_detector_does_not():
-    model, features = with_attributes(), small_features(4, "attn")
-    model(features, encoded([several[0] for several in CAPTIONS])).backward()
-    assert model.Wp.grad.abs().max() > 0
-    assert all(weight.grad is None for weight in model.detector.parameters())
-    model.train()
-    model.sizes["dropout"] = model.dropout.p = 0.5
-    assert not torch.equal(model.start(features)[1], model.start(features)[1])
-
-
-def test_attributes_need_positions():
-    with pytest.raises(ValueError, match="attributes are an input of 'attn', not of 'lstm'"):
-        CaptioningRNN(VOCABULARY, "lstm", attributes=3)
-    with pytest.raises(ValueError, match="features for 'attn'"):
-        with_attributes().start(torch.zeros(2, 4))
 
 
 def test_names_an_unknown_cell():

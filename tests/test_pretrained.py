@@ -5,12 +5,12 @@ import re
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from helpers.captioner import CaptioningRNN
 from helpers.coco import load_captions
 from helpers.decoding import Caption, best
-from helpers.encoder import ImageEncoder, WordDetector, load_word_detector
+from helpers.encoder import ImageEncoder, WordDetector
 from helpers.features import encode_images
 from helpers.files import DataError, read_json
 from helpers.grounding import pointing_game, pointing_scores
@@ -79,26 +79,6 @@ def test_a_detector_goes_with_the_captioner(tmp_path):
     (tmp_path / "small" / "words.json").unlink()
     with pytest.raises(DataError, match=r"words\.json: cannot be read"):
         load_captioner(tmp_path / "small")
-
-
-def test_a_captioner_with_attributes_needs_its_detector(tmp_path):
-    tuned = tmp_path / "run" / "encoder.safetensors"
-    tuned.parent.mkdir()
-    save_file({"conv_head.bias": torch.zeros(1280)}, tuned)
-    WordDetector(["cat", "dog"], 1280).save(tuned.parent)
-    model = CaptioningRNN(Vocabulary(["a", "cat"]), "attn", 1280, 4, 5, attributes=2).eval()
-    model.detector = load_word_detector(tuned.parent)
-    folder = tmp_path / "small"
-    save_captioner(folder, model, ImageEncoder(tuned=tuned))
-    loaded, features = load_captioner(folder).model, torch.randn(2, 9, 1280)
-    assert not any(name.startswith("detector") for name in load_file(folder / "model.safetensors"))
-    torch.testing.assert_close(loaded.start(features)[1], model.start(features)[1])
-    WordDetector(["cat"], 1280).save(folder)
-    with pytest.raises(DataError, match="needs the detector of 2 words"):
-        load_captioner(folder)
-    (folder / "words.safetensors").unlink()
-    with pytest.raises(DataError, match="needs the detector of 2 words"):
-        load_captioner(folder)
 
 
 def test_a_configuration_cannot_name_a_file_elsewhere(tmp_path, saved):

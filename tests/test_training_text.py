@@ -9,13 +9,15 @@ import torch
 from small import CAPTIONS, VOCABULARY
 
 from helpers.__main__ import main
+from helpers.captioner import CaptioningRNN
 from helpers.coco import load_captions
 from helpers.encoder import ImageEncoder, WordDetector, load_word_detector
 from helpers.features import encode_images
-from helpers.files import DataError, read_json, write_json
+from helpers.files import DataError, write_json
 from helpers.files.tensors import read_tensors
 from helpers.pretrained import load_captioner
-from helpers.training import finetuning, text
+from helpers.training import finetuning, set_seed, text
+from helpers.vocabulary import NULL, pad_captions
 
 WORDS = ["red", "dogs", "sea"]
 
@@ -151,15 +153,49 @@ def test_from_text_to_pictures_to_rewards(tuned, tmp_path, capsys):
     assert main(["train", *data, "--start", f"{first}/best", "--out", second]) == 0
     rewarded = ["--start", f"{second}/best", "--samples", "2", "--mirrored"]
     assert main(["train", *data, *rewarded, "--out", third]) == 0
-    config = read_json(tmp_path / "third" / "best" / "config.json")
-    detector = load_word_detector(folder / "encoder")
-    assert config["model"]["attributes"] == len(detector.rows)
-    models = [load_captioner(tmp_path / name / "best").model for name in ("first", "second")]
-    for model in models:  # who learns to speak leaves the detector as it is
-        assert torch.equal(model.detector.words.weight, detector.words.weight)
-    weights = [dict(model.named_parameters()) for model in models]
-    assert not torch.equal(weights[0]["project.W"], weights[1]["project.W"])
-    assert torch.equal(models[0].feature_mean, models[1].feature_mean)
+    captioners = [load_captioner(tmp_path / name / "best") for name in ("first", "second", "third")]
+    weights = [dict(each.model.state_dict()) for each in captioners]
+    assert torch.equal(weights[0]["feature_mean"], weights[1]["feature_mean"])
+    for name in ("project.W", "embed.W", "cell.Wattn"):
+        assert not torch.equal(weights[0][name], weights[1][name])
+    assert captioners[2].detector and captioners[2].encoder.mirrored
+
+
+def text_captioner(dropout=0.0):
+    set_seed(0)
+    return text.TextCaptioner(VOCABULARY, 3, feature_dim=6, hidden_dim=8, dropout=dropout).eval()
+
+
+def test_attributes_are_the_one_position_that_text_has():
+    model, p = text_captioner(), torch.tensor([[0.1, 0.9, 0.0], [0.5, 0.0, 1.0]])
+    A = (model.project.b + p @ model.Wp)[:, None]  # (N, 1, H)
+    torch.testing.assert_close(model.start(p)[1], A)
+    ids = [VOCABULARY.encode(several[0]) for several in CAPTIONS]  # two captions of each text
+    captions = torch.from_numpy(pad_captions(ids))
+    h, alpha = model.cell(model.embed(captions[:, :-1]), A.repeat_interleave(2, 0))
+    assert (alpha == 1).all()
+    scores, targets = model.score(h).flatten(0, 1), captions[:, 1:].flatten()
+    loss = torch.nn.functional.cross_entropy(scores, targets, ignore_index=NULL, reduction="sum")
+    torch.testing.assert_close(model(p, captions), loss / 4)
+    model(p, captions).backward()
+    assert model.Wp.grad.abs().min() > 0 and model.project.W.grad is None
+
+
+def test_attributes_are_dropped_in_training_alone():
+    model, p = text_captioner(dropout=0.5), torch.full((2, 3), 0.5)
+    assert torch.equal(model.start(p)[1], model.start(p)[1])
+    model.train()
+    assert not torch.equal(model.start(p)[1], model.start(p)[1])
+
+
+def test_what_was_learned_of_sentences_is_kept():
+    model = text_captioner(dropout=0.25)
+    captioner = model.captioner()
+    assert type(captioner) is CaptioningRNN and captioner.sizes == model.sizes
+    weights = model.state_dict()
+    assert weights.keys() - captioner.state_dict().keys() == {"Wp"}
+    for name, weight in captioner.state_dict().items():
+        assert torch.equal(weight, weights[name])
 
 
 @pytest.mark.parametrize(

@@ -69,26 +69,30 @@ def _train(options, settings, folder):
     with distributed.first_alone():
         train_data, features = runs.encode_split(options, one_way, train_data, options.views)
         val_data, val_features = runs.encode_split(options, encoder, val_data)
+    views, captions = options.views, train_data.captions
     if not options.start:
         training.set_seed(options.seed)
-        model = CaptioningRNN(
-            vocabulary, options.cell, features.shape[-1], options.wordvec_dim, options.hidden_dim,
-            options.dropout, len(detector.rows) if detector else 0,
-        )  # fmt: skip
+        sizes = {
+            "feature_dim": features.shape[-1], "wordvec_dim": options.wordvec_dim,
+            "hidden_dim": options.hidden_dim, "dropout": options.dropout,
+        }  # fmt: skip
+        if detector:
+            model = text.TextCaptioner(vocabulary, len(detector.rows), **sizes)
+        else:
+            model = CaptioningRNN(vocabulary, options.cell, **sizes)
         model.standardise(features[:: len(features) // 600 + 1].astype("float32"))
-        model.detector = detector
         model.to(options.device)
-    views, captions = options.views, train_data.captions
     if detector:
         held_out = text.load_held_out(Path(options.tuned).parent, len(captions), detector)
         features = text.simulate_detections(
             texts, captions, held_out, vocabulary, detector.rows, options.seed
         )
+        detector.to(options.device)
         views, captions, val_features = 1, texts, text.detections(detector, val_features)
     model.drop_channels = options.drop_channels and model.cell_type == "attn"
     if settings.samples:
         model.sharpen(options.temperature)
-    parameters = sum(each.numel() for each in model.parameters() if each.requires_grad)
+    parameters = sum(weight.numel() for weight in model.parameters())
     print(f"{model.cell_type}: {parameters:,} parameters, {model.vocabulary}")
     examples = ViewExamples(
         views, features, captions, model.vocabulary, settings.max_words, options.per_image
@@ -99,7 +103,8 @@ def _train(options, settings, folder):
         return training.validation_scores(model, val_features, val_data.captions, metric)
 
     def keep(model, _):
-        save_captioner(folder / "best", model, encoder)
+        learned = model.captioner() if texts else model
+        save_captioner(folder / "best", learned, encoder)
 
     with _engine(options.compiled):
         history = training.train(

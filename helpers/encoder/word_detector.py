@@ -92,4 +92,4 @@ def load_word_detector(folder):
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise DataError(f"{folder / WORDS}: holds no list of words; fetch it again")
     detector = WordDetector(words, tensors.get("mean", torch.zeros(0)).numel())
-    return fill(detector, tensors, folder / TENSORS).eval().requires_grad_(False)
+    return fill(detector, tensors, folder / TENSORS).eval()

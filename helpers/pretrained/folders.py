@@ -36,9 +36,7 @@ def save_captioner(folder, model, encoder):
         if detector := load_word_detector(Path(encoder.tuned).parent):
             detector.save(folder)
     write_json(folder / "config.json", {"model": model.sizes, "encoder": encoder_config})
-    weights = model.state_dict()  # the detector's are in a file of their own
-    own = {name: weights[name] for name in weights if not name.startswith("detector.")}
-    write_tensors(folder / "model.safetensors", own)
+    write_tensors(folder / "model.safetensors", model.state_dict())
 
 
 def find_captioner(name):
@@ -78,8 +76,4 @@ def load_captioner(name=DEFAULT, device="cpu"):
     fill(model, read_tensors(weights), weights, _TOGETHER)
     detector = load_word_detector(folder)
     detector = detector.to(device) if detector else None
-    if W := model.sizes["attributes"]:
-        if detector is None or len(detector.rows) != W:
-            raise DataError(f"{folder}: needs the detector of {W:,} words that it was trained with")
-        model.detector = detector
     return Captioner(encoder.to(device), model.to(device), detector)

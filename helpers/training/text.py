@@ -1,11 +1,11 @@
 """Sentences from text alone: for captions without a picture, what a detector would see is drawn.
 
-A captioner that is told how probable each word is (Wu et al. 2016, "What Value Do Explicit High
-Level Concepts Have in Vision to Language Problems?") can learn to make sentences of words before it
-sees a picture. That words come from the captions themselves is Feng et al. 2019's idea,
-"Unsupervised Image Captioning". Here they come as doubtful as a detector sees them: for each word
-one of its values is drawn, of a picture whose captions hold the word, or of one whose do not. The
-detector must not have learned from that picture, or it would seem surer than it will be.
+The captioner is told how probable each word is (attributes, in Wu et al. 2016, "What Value Do
+Explicit High Level Concepts Have in Vision to Language Problems?") and learns to make sentences of
+words before it sees a picture. That these words come from the captions themselves is Feng et al.
+2019's idea, "Unsupervised Image Captioning". Here they come as doubtful as a detector sees them:
+for each word one of its values is drawn, of a picture whose captions hold the word, or of one whose
+do not. The detector must not have learned from that picture, or it would seem surer than it is.
 """
 
 import gzip
@@ -14,12 +14,37 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
+from helpers.captioner import CaptioningRNN
 from helpers.features import read_rows
 from helpers.files import DataError, parse_json
 from helpers.files.tensors import read_tensors, write_tensors
 
 HELD_OUT = "held_out.safetensors"  # beside a tuned encoder: of pictures it did not learn from
+
+
+class TextCaptioner(CaptioningRNN):
+    """An attention captioner that has no pictures yet: it is told which words they may show.
+
+    In the place of features it takes the probabilities p of W words, (N, W), which make up the one
+    position that it attends to, A = b + p Wp. What it learns of sentences, `captioner` keeps.
+    """
+
+    def __init__(self, vocabulary, words, **sizes):
+        super().__init__(vocabulary, "attn", **sizes)
+        self.Wp = nn.Parameter(torch.empty(words, self.sizes["hidden_dim"]).normal_(std=0.05))
+
+    def captioner(self):
+        """Return a CaptioningRNN of these weights, which has yet to learn to see."""
+        captioner = CaptioningRNN(self.vocabulary, **self.sizes)
+        weights = self.state_dict()
+        del weights["Wp"]
+        captioner.load_state_dict(weights)
+        return captioner
+
+    def _project(self, features):
+        return (self.project.b + self.dropout(features) @ self.Wp)[:, None]  # (N, 1, H)
 
 
 def read_texts(path):
