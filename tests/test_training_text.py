@@ -60,6 +60,12 @@ def test_names_what_holds_no_captions(tmp_path, name, content, message):
         text.read_texts(tmp_path / name)
 
 
+def test_text_of_pictures_to_be_judged_by_is_left_out():
+    texts = [["a dog", "dogs run"], ["a red boat"], ["A cat sleeps on a red sofa .", "a cat"]]
+    assert text.leave_out(texts, CAPTIONS) == [["a red boat"]]
+    assert text.leave_out(texts, []) == texts
+
+
 def test_detections_are_drawn_from_pictures_with_the_word_and_without():
     held_out = np.arange(12, dtype=np.float16).reshape(4, 3) / 16  # tells the picture by its value
     texts = [["the red sea"], ["dogs"]] * 50

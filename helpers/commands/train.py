@@ -83,6 +83,8 @@ def _train(options, settings, folder):
         model.standardise(features[:: len(features) // 600 + 1].astype("float32"))
         model.to(options.device)
     if detector:
+        known, texts = len(texts), text.leave_out(texts, val_data.captions)
+        print(f"text of {len(texts):,} pictures; {known - len(texts):,} left out, as val has them")
         held_out = text.load_held_out(Path(options.tuned).parent, len(captions), detector)
         features = text.simulate_detections(
             texts, captions, held_out, vocabulary, detector.rows, options.seed

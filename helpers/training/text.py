@@ -20,6 +20,7 @@ from helpers.captioner import CaptioningRNN
 from helpers.features import read_rows
 from helpers.files import DataError, parse_json
 from helpers.files.tensors import read_tensors, write_tensors
+from helpers.vocabulary import tokenize
 
 HELD_OUT = "held_out.safetensors"  # beside a tuned encoder: of pictures it did not learn from
 
@@ -74,6 +75,20 @@ def read_texts(path):
     if not texts:
         raise DataError(f"{path}: holds no captions")
     return texts
+
+
+def leave_out(texts, captions):
+    """Leave out texts of pictures that may be known: that share a caption with one of them.
+
+    Whoever is judged by pictures must not have read what people say of them.
+
+    Inputs: texts, captions: for each picture a list of captions (text). Returns: the other texts
+    """
+    known = {tuple(tokenize(caption)) for several in captions for caption in several}
+    return [
+        several for several in texts
+        if not any(tuple(tokenize(caption)) in known for caption in several)
+    ]  # fmt: skip
 
 
 def save_held_out(folder, probabilities):
