@@ -82,7 +82,7 @@ def _train(options, settings, folder):
             model = CaptioningRNN(vocabulary, options.cell, **sizes)
         model.standardise(features[:: len(features) // 600 + 1].astype("float32"))
         model.to(options.device)
-    if detector:
+    if texts and detector:
         known, texts = len(texts), text.leave_out(texts, val_data.captions)
         print(f"text of {len(texts):,} pictures; {known - len(texts):,} left out, as val has them")
         held_out = text.load_held_out(Path(options.tuned).parent, len(captions), detector)
