@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import gzip
 import io
 import itertools
 import os
@@ -32,6 +33,7 @@ from helpers.pretrained import load_captioner, save_captioner
 from helpers.pretrained.legacy_vocabulary import read_legacy_vocabulary
 from helpers.settings import TrainingSettings
 from helpers.training import train
+from helpers.training.text import read_texts
 from helpers.vocabulary import Vocabulary
 
 CASES, TESTS = int(os.environ.get("FUZZ_CASES", 300)), 10
@@ -131,6 +133,24 @@ def test_annotations_with_damaged_bytes(case):
 @fuzz(st.data())
 def test_annotations_with_other_values(case):
     check_set(case, JSON_SETS, changed)
+
+
+PAIRS = {"1": ["a red boat", "a boat"], "2": ["two dogs"]}
+TEXTS = [{"annotations": [{"image_id": 1, "caption": "a boat"}]}, PAIRS]
+
+
+@fuzz(st.data())
+def test_texts_without_pictures(case):
+    content = layouts.to_bytes(case.draw(st.sampled_from(TEXTS)))
+    content = case.draw(case.draw(st.sampled_from([damaged, changed]))(content))
+    packed = case.draw(st.booleans())
+    with new_folder() as folder:
+        name = "texts.json.gz" if packed else "texts.json"
+        layouts.write_files(folder, {name: gzip.compress(content) if packed else content})
+        with harmless(folder):
+            texts = read_texts(folder / name)
+            assert all(text for several in texts for text in several)
+            " ".join(itertools.chain(*texts)).encode()
 
 
 # Archives
