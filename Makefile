@@ -66,14 +66,15 @@ FRESH = --cell attn $(ENCODER) --tuned $(RUNS)/encoder/encoder.safetensors --dro
 EVALUATE = $(RUN) helpers evaluate --model $(RUNS)/reward/best --aside 100
 
 pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained DATA="A B" TEXT=C
-	$(LEARN) finetune $(FROM) $(ENCODER) --per-image 5 --views 4 $(if $(TEXT),--folds 2) \
+	$(LEARN) finetune $(FROM) $(ENCODER) --per-image 5 --views 4 --folds 2 \
 		--out $(RUNS)/encoder
 	$(if $(TEXT),$(LEARN) train $(CAPTIONER) $(FRESH) --text $(TEXT) --learning-rate 1.5e-3 \
 		--epochs 3 --out $(RUNS)/text)
 	$(LEARN) train $(CAPTIONER) $(if $(TEXT),--start $(RUNS)/text/best,$(FRESH)) --per-image 5 \
 		--learning-rate 1.5e-3 --epochs 5 --out $(RUNS)/words
 	$(LEARN) train $(CAPTIONER) --start $(RUNS)/words/best --per-image 5 --samples 5 \
-		--learning-rate 1.3e-4 --clip-norm 1 --epochs 8 --mirrored --out $(RUNS)/reward
+		--voted $(RUNS)/encoder/held_out.safetensors --learning-rate 1.3e-4 --clip-norm 1 \
+		--epochs 6 --mirrored --out $(RUNS)/reward
 	$(EVALUATE) --data $(firstword $(DATA)) --beam 1 --json $(RUNS)/greedy.json
 	$(EVALUATE) --data $(firstword $(DATA)) --beam 5 --json $(RUNS)/beam5.json
 	$(EVALUATE) --data $(lastword $(DATA)) --beam 5 --json $(RUNS)/aside5.json

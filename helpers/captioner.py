@@ -16,6 +16,7 @@ from helpers.layers import (
     AttentionLSTM,
     TemporalAffine,
     WordEmbedding,
+    temporal_softmax_loss,
     temporal_word_loss,
 )
 from helpers.vocabulary import shift_captions
@@ -95,7 +96,7 @@ class CaptioningRNN(nn.Module):
         kept = nn.functional.dropout(ones, self.sizes["dropout"])
         return self.feature_mean + deviations * kept
 
-    def forward(self, features, captions, label_smoothing=0.0, weights=None):
+    def forward(self, features, captions, label_smoothing=0.0, weights=None, votes=None):
         """Return the loss of predicting each word of the captions from the words before it.
 
         Inputs:
@@ -104,12 +105,16 @@ class CaptioningRNN(nn.Module):
                 captions in a row belong to one image
             label_smoothing: in [0, 1)
             weights: what each caption's loss is multiplied by, (N,); 1 if None
+            votes: what is added to the scores of the words, (N, T, V), as by a word detector
         Returns: loss, summed over time and averaged over the batch, in nats per caption
         Raises: ValueError for features of the wrong shape.
         """
         inputs, targets, mask = shift_captions(captions)  # (N, T) each
         x = self.dropout(self.embed(inputs))  # (N, T, E)
         h = self.dropout(self._run(x, self._project(features)))  # (N, T, H)
+        if votes is not None:
+            scores = self.score(h) + votes
+            return temporal_softmax_loss(scores, targets, mask, label_smoothing, weights)
         W, b = self.score.W, self.score.b
         return temporal_word_loss(h, W, b, targets, mask, label_smoothing, weights)
 

@@ -100,14 +100,15 @@ def test_detections_of_some_pictures():
 
 
 def test_held_out_detections_are_of_the_same_pictures_and_words(tmp_path):
+    file = tmp_path / "held_out.safetensors"
     with pytest.raises(DataError, match="held_out.*finetune --folds 2"):
-        text.load_held_out(tmp_path, 2, WordDetector(WORDS, 6))
-    text.save_held_out(tmp_path, np.full((2, 3), 0.25, np.float32))
-    assert text.load_held_out(tmp_path, 2, WordDetector(WORDS, 6)).tolist() == [[0.25] * 3] * 2
+        text.load_held_out(file, 2, WordDetector(WORDS, 6))
+    text.save_held_out(file, np.full((2, 3), 0.25, np.float32))
+    assert text.load_held_out(file, 2, WordDetector(WORDS, 6)).tolist() == [[0.25] * 3] * 2
     for images, words in ((3, WORDS), (2, [*WORDS, "a"])):
         expected = f"not of these {images} images and {len(words)} words"
         with pytest.raises(DataError, match=expected):
-            text.load_held_out(tmp_path, images, WordDetector(words, 6))
+            text.load_held_out(file, images, WordDetector(words, 6))
 
 
 @pytest.fixture(scope="module")
@@ -158,12 +159,17 @@ def test_from_text_to_pictures_to_rewards(tuned, tmp_path, capsys):
     assert main(["train", *data, *said, "--out", first]) == 0
     assert main(["train", *data, "--start", f"{first}/best", "--out", second]) == 0
     rewarded = ["--start", f"{second}/best", "--samples", "2", "--mirrored"]
-    assert main(["train", *data, *rewarded, "--out", third]) == 0
-    captioners = [load_captioner(tmp_path / name / "best") for name in ("first", "second", "third")]
+    held_out = str(encoder.with_name(text.HELD_OUT))
+    assert main(["train", *data, *rewarded, "--voted", held_out, "--out", third]) == 0
+    fourth = str(tmp_path / "fourth")
+    assert main(["train", *data, *rewarded, "--out", fourth]) == 0
+    names = ("first", "second", "third", "fourth")
+    captioners = [load_captioner(tmp_path / name / "best") for name in names]
     weights = [dict(each.model.state_dict()) for each in captioners]
     assert torch.equal(weights[0]["feature_mean"], weights[1]["feature_mean"])
     for name in ("project.W", "embed.W", "cell.Wattn"):
         assert not torch.equal(weights[0][name], weights[1][name])
+    assert not torch.equal(weights[2]["score.W"], weights[3]["score.W"])  # the vote matters
     assert captioners[2].detector and captioners[2].encoder.mirrored
 
 

@@ -77,5 +77,7 @@ def _finetune(options, settings, folder):
             model = learn(kept, folder / f"fold-{fold}")
             rows = np.flatnonzero(fold_of == fold)
             held_out |= dict(zip(rows, text.detections(model, features, rows), strict=True))
-        text.save_held_out(folder, np.stack([held_out[i] for i in range(len(data))]))
+        text.save_held_out(
+            folder / text.HELD_OUT, np.stack([held_out[i] for i in range(len(data))])
+        )
         print(f"words of held-out pictures in {folder / text.HELD_OUT}")

@@ -16,6 +16,8 @@ OPTIONS = RUN | {
     "--text": (str, "learn from captions without pictures first, of COCO's annotations or JSON "
         '{"id": ["a caption", ...], ...}; --start goes on with pictures; needs the --tuned of '
         "`finetune --folds 2`"),
+    "--voted": (str, "give the word detector the vote in self-critical training that it has in "
+        "captions: the held_out.safetensors of `finetune --folds 2`"),
     "--cell": (("lstm", "rnn", "attn"), "attn is the LSTM with attention"),
     "--tuned": (str, "the file that `finetune` wrote for the encoder"),
     "--mirrored": (False, "caption from the mean features of a picture and its mirror image: often "
@@ -45,12 +47,14 @@ def _train(options, settings, folder):
     from helpers.captioner import CaptioningRNN
     from helpers.encoder import ImageEncoder
     from helpers.metrics import bleu, score_captions
-    from helpers.pretrained import load_captioner, save_captioner
+    from helpers.pretrained import Captioner, load_captioner, save_captioner
     from helpers.training import distributed, text
     from helpers.training.augmentation import ViewExamples
 
     if settings.samples and not options.start:
         raise ValueError("--samples needs a captioner that speaks already: --start MODEL")
+    if options.voted and not settings.samples:
+        raise ValueError("--voted is for self-critical training: --samples N")
     texts, detector = _read_text(options) if options.text else (None, None)
     train_data, val_data = runs.open_split(options, options.split), runs.open_split(options, "val")
     if options.start:
@@ -85,7 +89,8 @@ def _train(options, settings, folder):
     if texts and detector:
         known, texts = len(texts), text.leave_out(texts, val_data.captions)
         print(f"text of {len(texts):,} pictures; {known - len(texts):,} left out, as val has them")
-        held_out = text.load_held_out(Path(options.tuned).parent, len(captions), detector)
+        beside = Path(options.tuned).with_name(text.HELD_OUT)
+        held_out = text.load_held_out(beside, len(captions), detector)
         features = text.simulate_detections(
             texts, captions, held_out, vocabulary, detector.rows, options.seed
         )
@@ -99,10 +104,15 @@ def _train(options, settings, folder):
     examples = ViewExamples(
         views, features, captions, model.vocabulary, settings.max_words, options.per_image
     )
+    voter = captioner.detector if options.voted else None
+    voted = _voted(options, model, voter, len(train_data)) if options.voted else None
     metric, decides = (score_captions, "CIDEr-D") if settings.samples else (bleu, "BLEU-4")
 
     def validate(model):
-        return training.validation_scores(model, val_features, val_data.captions, metric)
+        decoder = Captioner(encoder, model, voter).decoder
+        return training.validation_scores(
+            model, val_features, val_data.captions, metric, decoder=decoder
+        )
 
     def keep(model, _):
         learned = model.captioner() if texts else model
@@ -110,8 +120,9 @@ def _train(options, settings, folder):
 
     with _engine(options.compiled):
         history = training.train(
-            model, examples, validate, settings, folder, options.resume, keep, decides=decides
-        )
+            model, examples, validate, settings, folder, options.resume, keep, decides=decides,
+            voted=voted,
+        )  # fmt: skip
     runs.report(model.cell_type, history, folder, decides)
     print(f"model in {folder / 'best'}, learning curves in {folder / 'curves.png'}")
 
@@ -128,6 +139,18 @@ def _read_text(options):
         folder = Path(options.tuned).parent
         raise ValueError(f"--text: in {folder} is no detector of words; `finetune` trains one")
     return text.read_texts(options.text), detector
+
+
+def _voted(options, model, detector, images):
+    """Return a function from rows of images to the model with the detector's vote on these."""
+    from helpers.pretrained.fusion import FusedCaptioner
+    from helpers.training import text
+
+    if detector is None:
+        raise ValueError(f"--voted: {options.start} has no detector of words")
+    held_out = text.load_held_out(options.voted, images, detector).to(options.device)
+    information = detector.information_of(held_out.float())
+    return lambda rows: FusedCaptioner(model, detector, information[rows % images])
 
 
 def _engine(compiled):

@@ -53,13 +53,17 @@ class WordDetector(nn.Module):
         """Return how probable each word is in a caption of the picture, (N, W)."""
         return self.logits(features).sigmoid()
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def information(self, features):
         """Return the pointwise mutual information of picture and word, (N, W), in nats.
 
         From features (N, P, C): log p(word | picture) - log p(word), what the picture adds.
         """
         return logsigmoid(self.logits(features)) - self.frequency.log()
+
+    def information_of(self, probabilities):
+        """Return the same from p(word | picture), (N, W), as `probabilities` returns it."""
+        return probabilities.clamp(min=1e-7).log() - self.frequency.log()
 
     @torch.inference_mode()
     def maps(self, features, words):

@@ -38,7 +38,9 @@ class Captioner:
 
     def decoder(self, features):
         """Return what decodes features (N, C) or (N, P, C): the model, and the detector if any."""
-        return FusedCaptioner(self.model, self.detector, features) if self.detector else self.model
+        if self.detector is None:
+            return self.model
+        return FusedCaptioner(self.model, self.detector, self.detector.information(features))
 
     def locate(self, images, captions):
         """Tell where in N PIL images the encoder sees the words of N `Caption`s.

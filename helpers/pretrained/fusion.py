@@ -9,6 +9,8 @@ so that a word gains as far as the picture makes it more probable than it is any
 nothing, "zebra" much, and "man" loses where the detector sees none. A word gains once, and a rare
 word is not said again: else "a bed on top of a bed" would pay. Gulcehre et al. 2015, "On Using
 Monolingual Corpora in Neural Machine Translation", add a language model to a translator like this.
+Self-critical training can have the vote in what it samples (`train --voted`), with what a detector
+finds that has not seen the picture: so the captioner learns what is left for it to say.
 """
 
 import torch
@@ -22,16 +24,16 @@ class FusedCaptioner:
     """A captioner and a word detector that describe N given pictures; it decodes as any model does.
 
     Inputs: model: CaptioningRNN of V words; detector: WordDetector on the same features, and its
-        weight; features: of the N pictures, (N, P, C)
+        weight; information: what it tells of the N pictures, (N, W), see `WordDetector.information`
     """
 
-    def __init__(self, model, detector, features, weight=WEIGHT):
+    def __init__(self, model, detector, information, weight=WEIGHT):
         self.model, self.vocabulary = model, model.vocabulary
         known = [word for word in detector.rows if word in self.vocabulary.word_to_idx]
         ids = [self.vocabulary.word_to_idx[word] for word in known]
         rows = [detector.rows[word] for word in known]
-        self.bonus = torch.zeros(len(features), len(self.vocabulary), device=features.device)
-        self.bonus[:, ids] = weight * detector.information(features)[:, rows]
+        self.bonus = information.new_zeros(len(information), len(self.vocabulary))
+        self.bonus[:, ids] = weight * information[:, rows]
         self.again = torch.zeros_like(self.bonus[0])
         self.again[ids] = -weight * REPEATED * (detector.frequency[rows] < RARE)
 
@@ -55,5 +57,14 @@ class FusedCaptioner:
         said = said.scatter(1, words[:, None], True)
         scores, state, alpha = self.model.step(words, tuple(state), A)
         bonus = self.bonus.repeat_interleave(len(words) // len(self.bonus), 0)
-        scores = scores.float().log_softmax(1) + torch.where(said, self.again, bonus)
-        return scores, (*state, said), alpha
+        return scores + torch.where(said, self.again, bonus), (*state, said), alpha
+
+    def votes(self, words):
+        """Return what `step` adds to scores after each word of N K captions, K of each picture.
+
+        Inputs: words: ids, (N K, T). Returns: (N K, T, V)
+        """
+        said = self.bonus.new_zeros(*words.shape, len(self.vocabulary))
+        said = said.scatter(2, words[:, :, None], 1).cummax(1).values  # 1 from a word on
+        bonus = self.bonus.repeat_interleave(len(words) // len(self.bonus), 0)
+        return torch.where(said > 0, self.again, bonus[:, None])

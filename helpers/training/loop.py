@@ -34,23 +34,25 @@ def set_seed(*numbers):
     return seed
 
 
-def validation_scores(model, features, references, metric=bleu, batch_size=256):
+def validation_scores(model, features, references, metric=bleu, batch_size=256, decoder=None):
     """Caption images greedily and score the captions: never with the true words as input.
 
     Inputs: model: CaptioningRNN; features: one row per image, (I, ...); references: for each image
-        a list of captions (text); metric: as `metrics.score_captions`
+        a list of captions (text); metric: as `metrics.score_captions`; decoder: `Captioner.decoder`
+        or alike, which returns what decodes some features; None for the model
     Returns: dict from the metric's names to scores
     """
     model.eval()
     device, captions = next(model.parameters()).device, []
     for rows in torch.arange(len(features)).split(batch_size):
-        captions += greedy(model, torch.from_numpy(read_rows(features, rows.numpy())).to(device))
+        batch = torch.from_numpy(read_rows(features, rows.numpy())).to(device)
+        captions += greedy(decoder(batch) if decoder else model, batch)
     return metric(references, [caption.text for caption in captions])
 
 
 def train(
     model, examples, validate, settings, folder=None, resume=False, on_best=None, progress=True,
-    decides="BLEU-4",
+    decides="BLEU-4", voted=None,
 ):  # fmt: skip
     """Train a captioner; leave it with the weights of the best validated epoch.
 
@@ -62,6 +64,8 @@ def train(
         resume: go on from the folder's last.pt, where there is one
         on_best: called with the model and the epoch's record after each best epoch
         decides: the score whose largest value makes an epoch the best
+        voted: for self-critical training where a word detector has a vote: function from rows of
+            images to the FusedCaptioner of the model that describes these
     Returns: list of one record per epoch: epoch, loss (nats per caption) or, in self-critical
         training, reward (CIDEr-D of the sampled captions), captions/s, seconds, waited (share of
         them in which the data were not ready), and the scores
@@ -70,7 +74,7 @@ def train(
         ValueError for a score that `validate` does not return.
     """
     prepare_process()
-    run = _Run(model, examples, settings, folder)
+    run = _Run(model, examples, settings, folder, voted)
     if resume and run.checkpoint and run.checkpoint.exists():
         run.load()
     progress = progress and distributed.is_first()
@@ -132,7 +136,8 @@ def _train_epoch(run, examples, progress):
 class _Run:
     """The state of a training run, and its checkpoint on disk."""
 
-    def __init__(self, model, examples, settings, folder):
+    def __init__(self, model, examples, settings, folder, voted):
+        self.voted = voted
         self.model, self.settings, self.captions = model, settings, len(examples)
         self.reward = CiderReward(examples.references()) if settings.samples else None
         self.measure = "reward" if settings.samples else "loss"
@@ -165,21 +170,23 @@ class _Run:
     def update(self, features, captions, images, share):
         """Take one step with this process's share. Returns: the batch's loss or reward."""
         settings = self.settings
-        smoothing, weights, value = settings.label_smoothing, None, None
+        smoothing, weights, votes, value = settings.label_smoothing, None, (), None
         if self.reward:
             seed = set_seed(settings.seed, self.step, distributed.rank())
             features = self.model.drop(features)
+            speaker = self.voted(images) if self.voted else self.model
             how = self.reward, images, settings.samples, seed, settings.max_words
             try:
-                captions, weights, value = sampled_captions(self.model, features, *how)
+                captions, weights, value = sampled_captions(speaker, features, *how)
             except FloatingPointError as error:
                 raise TrainingError(f"{error} at step {self.step}; {SMALLER}") from error
             smoothing = 0.0
+            votes = (speaker.votes(captions[:, :-1]),) if self.voted else ()
         set_seed(settings.seed, self.step)
         distributed.SharedDropout.share = share
         bf16 = settings.precision == "bf16"
         with torch.autocast(features.device.type, torch.bfloat16, enabled=bf16):
-            loss = self.network(features, captions, smoothing, weights) * share.weight
+            loss = self.network(features, captions, smoothing, weights, *votes) * share.weight
         if not math.isfinite(distributed.mean(loss.item())):
             raise TrainingError(f"the loss is {loss.item()} at step {self.step}; {SMALLER}")
         value = distributed.mean(loss.item() if value is None else value * share.weight)

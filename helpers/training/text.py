@@ -22,7 +22,7 @@ from helpers.files import DataError, parse_json
 from helpers.files.tensors import read_tensors, write_tensors
 from helpers.vocabulary import tokenize
 
-HELD_OUT = "held_out.safetensors"  # beside a tuned encoder: of pictures it did not learn from
+HELD_OUT = "held_out.safetensors"  # beside a tuned encoder, of pictures that it did not see
 
 
 class TextCaptioner(CaptioningRNN):
@@ -91,24 +91,23 @@ def leave_out(texts, captions):
     ]  # fmt: skip
 
 
-def save_held_out(folder, probabilities):
+def save_held_out(path, probabilities):
     """Write what `simulate_detections` draws from. Inputs: probabilities: float32 array (I, W)."""
-    tensor = torch.from_numpy(probabilities).half()
-    write_tensors(Path(folder) / HELD_OUT, {"probabilities": tensor})
+    write_tensors(path, {"probabilities": torch.from_numpy(probabilities).half()})
 
 
-def load_held_out(folder, images, detector):
+def load_held_out(path, images, detector):
     """Read what `save_held_out` wrote of I images and the words of a WordDetector.
 
-    Returns: float16 array (I, W). Raises: DataError naming the file that is missing or of others
+    Returns: float16 tensor (I, W). Raises: DataError naming the file that is missing or of others
     """
     words = len(detector.rows)
     remedy = "`finetune --folds 2` writes it, from the same data as here"
-    tensor = read_tensors(Path(folder) / HELD_OUT, remedy).get("probabilities")
+    tensor = read_tensors(path, remedy).get("probabilities")
     if tensor is None or tensor.shape != (images, words):
         problem = f"is not of these {images:,} images and {words:,} words"
-        raise DataError(f"{Path(folder) / HELD_OUT}: {problem}; {remedy}")
-    return tensor.numpy()
+        raise DataError(f"{path}: {problem}; {remedy}")
+    return tensor
 
 
 @torch.no_grad()
@@ -136,6 +135,7 @@ def simulate_detections(texts, captions, held_out, vocabulary, words, seed=0):
         seed: of the drawing
     Returns: float16 array (J, W); 0 where no picture had the word, or none had not
     """
+    held_out = np.asarray(held_out)
     wanted, seen = (_words_present(each, vocabulary, words) for each in (texts, captions))
     rng = np.random.default_rng(seed)
     drawn = np.zeros(wanted.shape, np.float16)
