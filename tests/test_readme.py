@@ -50,6 +50,9 @@ ELSEWHERE = {
     "--mirrored": "test_training_finetuning.py::test_from_pictures_to_a_captioner_of_its_own",
     "--folds 2":
         "test_training_text.py::test_each_picture_is_judged_by_an_encoder_that_has_not_seen_it",
+    "--voted runs/halves/held_out.safetensors":
+        "test_training_text.py::test_from_text_to_pictures_to_rewards",
+    "--samples 5": "test_training_text.py::test_from_text_to_pictures_to_rewards",
     "--data": "test_main.py::test_train_resume_evaluate_caption",
     "--model": "test_pretrained_published.py::test_command_line",
     "make colab": "test_project.py::test_the_ranges_hold_colabs_versions",  # installs 6 GB
