@@ -74,7 +74,7 @@ pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained 
 		--learning-rate 1.5e-3 --epochs 5 --out $(RUNS)/words
 	$(LEARN) train $(CAPTIONER) --start $(RUNS)/words/best --per-image 5 --samples 5 \
 		--voted $(RUNS)/encoder/held_out.safetensors --learning-rate 1.3e-4 --clip-norm 1 \
-		--epochs 6 --mirrored --out $(RUNS)/reward
+		--epochs 6 --out $(RUNS)/reward
 	$(EVALUATE) --data $(firstword $(DATA)) --beam 1 --json $(RUNS)/greedy.json
 	$(EVALUATE) --data $(firstword $(DATA)) --beam 5 --json $(RUNS)/beam5.json
 	$(EVALUATE) --data $(lastword $(DATA)) --beam 5 --json $(RUNS)/aside5.json

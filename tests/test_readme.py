@@ -34,8 +34,7 @@ CAPTION = ".venv/bin/python -m helpers caption --model runs/mine/best photo.jpg"
 FINETUNE = ".venv/bin/python -m helpers finetune --data path/to/flickr8k --out runs/encoder"
 HERE = ".venv/bin/python -m helpers train --data path/to/flickr8k"
 TUNED = f"{HERE} --cell attn --tuned runs/encoder/encoder.safetensors --out runs/words"
-REWARDED = f"{HERE} --start runs/words/best --samples 5 --learning-rate 1e-4 --mirrored"
-REWARDED += " --out runs/rewarded"
+REWARDED = f"{HERE} --start runs/words/best --samples 5 --learning-rate 1e-4 --out runs/rewarded"
 FOLDS = f"{FINETUNE.replace('encoder', 'halves')} --folds 2"
 TEXT = f"{TUNED.replace('encoder/', 'halves/').replace('words', 'text')} --text captions.json"
 PAIRS = f"{HERE} --start runs/text/best --out runs/pairs"
@@ -47,7 +46,6 @@ CELL = 'import sys\n\nsys.path.insert(0, "..")\nprint(6 * 7)'
 
 # Typed in tests of their own, in longer forms.
 ELSEWHERE = {
-    "--mirrored": "test_training_finetuning.py::test_from_pictures_to_a_captioner_of_its_own",
     "--folds 2":
         "test_training_text.py::test_each_picture_is_judged_by_an_encoder_that_has_not_seen_it",
     "--voted runs/halves/held_out.safetensors":
@@ -58,7 +56,7 @@ ELSEWHERE = {
     "make colab": "test_project.py::test_the_ranges_hold_colabs_versions",  # installs 6 GB
     "make bench": "test_tools_benchmarks.py::test_the_command_writes_what_it_prints",
     ".venv/bin/python -m helpers download": "test_commands_download.py::test_command",
-    ".venv/bin/torchrun --nproc-per-node 2 -m helpers train …":
+    ".venv/bin/torchrun --nproc-per-node 2 -m -- helpers train …":
         "test_training_distributed.py::test_torchrun_trains_as_one_process_does",
     "--data A B": "test_coco.py::test_several_sources_are_one_data_set",
     "make grade SUBMISSIONS=folder":
@@ -287,10 +285,10 @@ def test_make_pretrained_of_two_data_sets_and_text(reader, commands):
     assert "--folds 2" in said and "--text captions.json" in said and "text/best" in said
 
 
-@typed("make pretrained DATA=path/to/flickr8k")
+@typed("make pretrained SHIPPED=mine DATA=path/to/flickr8k")
 def test_make_pretrained_killed_and_started_again(mine, commands):
     # under another name: the folder pretrained/ is the project's own
-    command = f"{commands[0]} SHIPPED=trial"
+    command = commands[0].replace("mine", "trial")
     shutil.copytree(mine.folder / "pretrained", mine.folder / "copy")
     (mine.folder / "pretrained").unlink()
     (mine.folder / "copy").rename(mine.folder / "pretrained")

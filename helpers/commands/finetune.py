@@ -74,6 +74,7 @@ def _finetune(options, settings, folder):
         fold_of, held_out = np.arange(len(data)) % options.folds, {}
         for fold in range(options.folds):
             kept = [[] if fold_of[i] == fold else each for i, each in enumerate(data.captions)]
+            print(f"fold {fold + 1} of {options.folds}: what it leaves out is judged")
             model = learn(kept, folder / f"fold-{fold}")
             rows = np.flatnonzero(fold_of == fold)
             held_out |= dict(zip(rows, text.detections(model, features, rows), strict=True))

@@ -6,7 +6,7 @@ import itertools
 import sys
 from pathlib import Path
 
-from helpers.files import check_writable, only_writer
+from helpers.files import DataError, check_writable, only_writer
 from helpers.settings import TrainingSettings
 
 
@@ -87,6 +87,17 @@ def open_split(options, split):
     data = data.subset(options.limit) if options.limit else data
     print(data)
     return data
+
+
+def captions_to_be_judged_by(options):
+    """Collect the captions of the options' data sets that nobody may learn from, of each image."""
+    from helpers.coco import load_captions
+
+    captions = []
+    for source, split in itertools.product(options.data, ("val", "test")):
+        with contextlib.suppress(DataError):  # not every one has both
+            captions += load_captions(source, split, options.format, aside=options.aside).captions
+    return captions
 
 
 def encode_split(options, encoder, data, views=1):

@@ -87,8 +87,12 @@ def _train(options, settings, folder):
         model.standardise(features[:: len(features) // 600 + 1].astype("float32"))
         model.to(options.device)
     if texts and detector:
-        known, texts = len(texts), text.leave_out(texts, val_data.captions)
-        print(f"text of {len(texts):,} pictures; {known - len(texts):,} left out, as val has them")
+        judged = runs.captions_to_be_judged_by(options)
+        known, texts = len(texts), text.leave_out(texts, judged)
+        left_out = f"{known - len(texts):,} left out, which val or test has"
+        print(f"texts of pictures: {len(texts):,}; {left_out}")
+        if not texts:
+            raise ValueError(f"--text {options.text}: nothing is left to learn from")
         beside = Path(options.tuned).with_name(text.HELD_OUT)
         held_out = text.load_held_out(beside, len(captions), detector)
         features = text.simulate_detections(

@@ -9,6 +9,8 @@ do not. The detector must not have learned from that picture, or it would seem s
 """
 
 import gzip
+import itertools
+import json
 import zlib
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from torch import nn
 
 from helpers.captioner import CaptioningRNN
 from helpers.features import read_rows
-from helpers.files import DataError, parse_json
+from helpers.files import DataError
 from helpers.files.tensors import read_tensors, write_tensors
 from helpers.vocabulary import tokenize
 
@@ -34,6 +36,7 @@ class TextCaptioner(CaptioningRNN):
 
     def __init__(self, vocabulary, words, **sizes):
         super().__init__(vocabulary, "attn", **sizes)
+        self.project.W.requires_grad_(False)  # there are no features to project
         self.Wp = nn.Parameter(torch.empty(words, self.sizes["hidden_dim"]).normal_(std=0.05))
 
     def captioner(self):
@@ -49,31 +52,34 @@ class TextCaptioner(CaptioningRNN):
 
 
 def read_texts(path):
-    """Read captions whose pictures are not there, from JSON, which gzip may have packed.
+    """Read captions whose pictures are not there, from JSON, which gzip may have packed (.gz).
 
     Inputs: path: of COCO's annotations, or of {"an id": ["a caption", ...], ...}
     Returns: for each of J pictures a list of at least one caption (text)
     Raises: DataError naming the file that cannot be read or holds something else
     """
+    expected = 'expected COCO\'s annotations, or {"an id": ["a caption", ...], ...}'
     try:
         content = Path(path).read_bytes()
         content = gzip.decompress(content) if Path(path).suffix == ".gz" else content
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read ({error})") from error
-    entries = parse_json(content, path)
     try:
+        entries = json.loads(content.decode("utf-8-sig"))
         if "annotations" in entries:
             captions = {}
             for annotation in entries["annotations"]:
                 captions.setdefault(annotation["image_id"], []).append(annotation["caption"])
             entries = captions
+        if not all(isinstance(several, list) for several in entries.values()):
+            raise TypeError("a text is no list of captions")
         texts = [[" ".join(text.split()) for text in several] for several in entries.values()]
-    except (AttributeError, KeyError, TypeError) as error:
-        expected = 'COCO\'s annotations, or {"id": ["a caption", ...], ...}'
-        raise DataError(f"{path}: holds no captions ({error!r}); expected {expected}") from error
+        " ".join(itertools.chain(*texts)).encode()  # halves of characters are no text
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(f"{path}: holds no captions; {expected}") from error
     texts = [worded for several in texts if (worded := list(filter(None, several)))]
     if not texts:
-        raise DataError(f"{path}: holds no captions")
+        raise DataError(f"{path}: holds no captions; {expected}")
     return texts
 
 
