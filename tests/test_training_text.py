@@ -102,6 +102,12 @@ def test_what_no_picture_shows_is_not_detected():
     assert drawn.tolist() == [[0, 0.5, 0]]  # none was red, and all had the sea
 
 
+def test_a_detector_may_know_words_that_the_vocabulary_lacks():
+    held_out, words = np.full((4, 2), 0.5, np.float16), ["zebra", "red"]
+    drawn = text.simulate_detections([["a red zebra"]], CAPTIONS, held_out, VOCABULARY, words)
+    assert drawn.tolist() == [[0.5, 0.5]]
+
+
 def test_detections_of_some_pictures():
     detector = WordDetector(WORDS, 6)
     features = np.random.default_rng(0).normal(size=(5, 4, 6)).astype("float32")

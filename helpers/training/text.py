@@ -156,7 +156,8 @@ def simulate_detections(texts, captions, held_out, vocabulary, words, seed=0):
 
 def _words_present(captions, vocabulary, words):
     """Tell which of W words the captions of each of I images hold. Returns: bool (I, W)."""
-    columns = {vocabulary.word_to_idx[word]: column for column, word in enumerate(words)}
+    ids = vocabulary.word_to_idx  # which may lack rare words that the detector knows
+    columns = {ids[word]: column for column, word in enumerate(words) if word in ids}
     present = np.zeros((len(captions), len(words)), bool)
     for row, several in zip(present, captions, strict=True):
         said = {index for caption in several for index in vocabulary.encode(caption)}
