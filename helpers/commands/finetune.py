@@ -71,14 +71,15 @@ def _finetune(options, settings, folder):
     learn(data.captions, folder)
     print(f"tuned layers in {folder / 'encoder.safetensors'}")
     if options.folds:
-        fold_of, held_out = np.arange(len(data)) % options.folds, {}
+        judged = []
         for fold in range(options.folds):
-            kept = [[] if fold_of[i] == fold else each for i, each in enumerate(data.captions)]
+            kept = [[] if i % options.folds == fold else c for i, c in enumerate(data.captions)]
             print(f"fold {fold + 1} of {options.folds}: what it leaves out is judged")
             model = learn(kept, folder / f"fold-{fold}")
-            rows = np.flatnonzero(fold_of == fold)
-            held_out |= dict(zip(rows, text.detections(model, features, rows), strict=True))
-        text.save_held_out(
-            folder / text.HELD_OUT, np.stack([held_out[i] for i in range(len(data))])
-        )
+            rows = np.arange(fold, len(data), options.folds)
+            judged.append(text.detections(model, features, rows))
+        held_out = np.empty((len(data), judged[0].shape[1]), np.float32)
+        for fold, probabilities in enumerate(judged):
+            held_out[fold :: options.folds] = probabilities
+        text.save_held_out(folder / text.HELD_OUT, held_out)
         print(f"words of held-out pictures in {folder / text.HELD_OUT}")

@@ -9,8 +9,6 @@ do not. The detector must not have learned from that picture, or it would seem s
 """
 
 import gzip
-import itertools
-import json
 import zlib
 from pathlib import Path
 
@@ -20,7 +18,7 @@ from torch import nn
 
 from helpers.captioner import CaptioningRNN
 from helpers.features import read_rows
-from helpers.files import DataError
+from helpers.files import DataError, parse_json
 from helpers.files.tensors import read_tensors, write_tensors
 from helpers.vocabulary import tokenize
 
@@ -65,7 +63,7 @@ def read_texts(path):
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read ({error})") from error
     try:
-        entries = json.loads(content.decode("utf-8-sig"))
+        entries = parse_json(content, path)
         if "annotations" in entries:
             captions = {}
             for annotation in entries["annotations"]:
@@ -74,8 +72,7 @@ def read_texts(path):
         if not all(isinstance(several, list) for several in entries.values()):
             raise TypeError("a text is no list of captions")
         texts = [[" ".join(text.split()) for text in several] for several in entries.values()]
-        " ".join(itertools.chain(*texts)).encode()  # halves of characters are no text
-    except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
+    except (DataError, AttributeError, KeyError, TypeError) as error:
         raise DataError(f"{path}: holds no captions; {expected}") from error
     texts = [worded for several in texts if (worded := list(filter(None, several)))]
     if not texts:
