@@ -14,8 +14,12 @@ import torch
 from old_files import Payload
 from small import CAPTIONS, VOCABULARY, small_examples, small_features, small_model
 
+from helpers.captioner import CaptioningRNN
+from helpers.encoder import WordDetector
 from helpers.examples import CaptionExamples
 from helpers.files import DataError
+from helpers.pretrained.fusion import FusedCaptioner
+from helpers.self_critical import sampled_captions
 from helpers.settings import TrainingError, TrainingSettings
 from helpers.training import set_seed, train, validation_scores
 
@@ -313,3 +317,58 @@ def test_set_seed():
 def test_names_a_wrong_setting(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         TrainingSettings(**wrong)
+
+
+def test_an_image_without_captions_is_not_learned_from():
+    captions = [["a dog", "dogs"], [], ["a cat"], []]
+    features = small_features(4).numpy()
+    examples = CaptionExamples(features, captions, VOCABULARY, per_image=2)
+    assert examples.rows.tolist() == [0, 0, 2, 2]
+
+
+def test_the_detectors_vote_is_sampled_from_and_learned_with(monkeypatch):
+    model, features = small_model("attn"), small_features(4, "attn")
+    detector = WordDetector(VOCABULARY.idx_to_word[4:9], features.shape[2])
+    information, said, learned = detector.information(features), [], []
+
+    def voted(rows):
+        return FusedCaptioner(model, detector, information[rows])
+
+    def sampled(speaker, features, reward, images, *how):
+        said.append((images, speaker))
+        return sampled_captions(speaker, features, reward, images, *how)
+
+    def forward(self, features, captions, smoothing=0.0, weights=None, votes=None):
+        learned.append((captions, votes))
+        return CaptioningRNN.forward(self, features, captions, smoothing, weights, votes)
+
+    class Watched(CaptioningRNN):
+        pass
+
+    Watched.forward = forward
+    model.__class__ = Watched
+    monkeypatch.setattr("helpers.training.loop.sampled_captions", sampled)
+    settings = TrainingSettings(epochs=1, batch_size=4, samples=3)
+    examples = CaptionExamples(features.numpy(), CAPTIONS, VOCABULARY, per_image=2)
+    train(model, examples, lambda _: {"BLEU-4": 0.0}, settings, progress=False, voted=voted)
+    assert len(said) == len(learned) == 2
+    for (images, speaker), (captions, votes) in zip(said, learned, strict=True):
+        torch.testing.assert_close(speaker.bonus, voted(images).bonus)
+        assert len(images) == 2 and not torch.equal(*speaker.bonus)
+        torch.testing.assert_close(votes, speaker.votes(captions[:, :-1]))
+
+
+def test_validation_may_decode_with_another_than_the_model():
+    model, features = small_model("attn"), small_features(4, "attn")
+    word = VOCABULARY.idx_to_word[6]
+    detector = WordDetector([word], features.shape[2])
+
+    def decoder(features):
+        return FusedCaptioner(model, detector, torch.full((len(features), 1), 50.0))
+
+    def said(references, texts):
+        return texts
+
+    texts = validation_scores(model, features.numpy(), CAPTIONS, said, decoder=decoder)
+    alone = validation_scores(model, features.numpy(), CAPTIONS, said)
+    assert all(text.split()[0] == word for text in texts) and texts != alone
