@@ -6,8 +6,9 @@ from helpers.commands import runs
 from helpers.commands.options import RUN
 
 OPTIONS = RUN | {
-    "--folds": (0, "train N more encoders, each without an Nth of the pictures, and keep how "
-        "probable it finds the words of those; `train --text` needs that"),
+    "--folds": (0, "first train N encoders, each without an Nth of the pictures, and keep how "
+        "probable it finds the words of those: the encoder learns that too, and `train --text` "
+        "and `--voted` need it"),
 }  # fmt: skip
 DEFAULTS = {"views": 4, "epochs": 4, "learning_rate": 2e-3, "weight_decay": 0.05, "clip_norm": 1e3}
 
@@ -27,10 +28,9 @@ def _finetune(options, settings, folder):
 
     from helpers import training
     from helpers.encoder import ImageEncoder
-    from helpers.examples import CaptionExamples
     from helpers.files.tensors import write_tensors
     from helpers.training import distributed, finetuning, text
-    from helpers.training.augmentation import ViewExamples
+    from helpers.training.finetuning import WordExamples, WordPredictor
 
     if options.folds == 1:
         raise ValueError("--folds must be 0, or 2 or more: of one no picture would be left")
@@ -44,17 +44,16 @@ def _finetune(options, settings, folder):
     with distributed.first_alone():
         data, features = runs.encode_split(options, encoder, data, options.views)
         val_data, val_features = runs.encode_split(options, encoder, val_data)
-    val_examples = CaptionExamples(val_features, val_data.captions, vocabulary)
+    val_examples = WordExamples(1, val_features, val_data.captions, vocabulary)
     some = torch.from_numpy(features[:: len(features) // 600 + 1].astype("float32"))
 
-    def learn(captions, folder):
+    def learn(captions, folder, told=None):
         """Teach the words of captions, none where a picture is held out. Returns: what learned."""
-        examples = ViewExamples(
-            options.views, features, captions, vocabulary, settings.max_words, options.per_image
-        )
+        more = settings.max_words, options.per_image
+        examples = WordExamples(options.views, features, captions, vocabulary, *more, told=told)
         training.set_seed(settings.seed)
         tail = finetuning.EncoderTail(copy.deepcopy(encoder))  # each starts where ImageNet ends
-        model = finetuning.WordPredictor(tail, examples, vocabulary).to(options.device)
+        model = WordPredictor(tail, vocabulary, examples.frequency).to(options.device)
         model.standardise(some.to(options.device))
 
         def keep(model, _):
@@ -68,18 +67,18 @@ def _finetune(options, settings, folder):
         runs.report(options.backbone, history, folder, "mAP", "nats per picture")
         return model
 
-    learn(data.captions, folder)
-    print(f"tuned layers in {folder / 'encoder.safetensors'}")
-    if options.folds:
-        judged = []
-        for fold in range(options.folds):
-            kept = [[] if i % options.folds == fold else c for i, c in enumerate(data.captions)]
-            print(f"fold {fold + 1} of {options.folds}: what it leaves out is judged")
-            model = learn(kept, folder / f"fold-{fold}")
-            rows = np.arange(fold, len(data), options.folds)
-            judged.append(text.detections(model, features, rows))
-        held_out = np.empty((len(data), judged[0].shape[1]), np.float32)
-        for fold, probabilities in enumerate(judged):
-            held_out[fold :: options.folds] = probabilities
-        text.save_held_out(folder / text.HELD_OUT, held_out)
+    told, judged = None, []
+    for fold in range(options.folds):
+        print(f"fold {fold + 1} of {options.folds}")
+        held_out = range(fold, len(data), options.folds)
+        others = [[] if i in held_out else several for i, several in enumerate(data.captions)]
+        model = learn(others, folder / f"fold-{fold}")
+        judged.append(text.detections(model, features, np.array(held_out)))
+    if judged:
+        told = np.empty((len(data), judged[0].shape[1]), np.float32)
+        for fold, rows in enumerate(judged):
+            told[fold :: options.folds] = rows
+        text.save_held_out(folder / text.HELD_OUT, told)
         print(f"words of held-out pictures in {folder / text.HELD_OUT}")
+    learn(data.captions, folder, told)
+    print(f"tuned layers in {folder / 'encoder.safetensors'}")
