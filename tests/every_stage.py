@@ -45,7 +45,7 @@ def commands(folder):
     yield f"caption {photo} --model {folder}/pairs/best"  # from text first
     reward = f"{folder}/reward"
     start = f"{data} --start {folder}/attn/best --epochs 1 --batch-size 4"
-    yield f"train {start} --samples 2 --mirrored --out {reward}"
+    yield f"train {start} --samples 2 --out {reward}"
     voted = f"{start.replace('attn', 'pairs')} --voted {folder}/encoder/held_out.safetensors"
     yield f"train {voted} --samples 2 --out {folder}/voted"
     yield f"evaluate {data} --model {reward}/best --beam 2"

@@ -39,7 +39,7 @@ class NoGenerator:
         """Return no generator: the global one's numbers do as well, since there are none."""
 
 
-@pytest.fixture(params=[{}, {"pool": True, "mirrored": True}, {"stride": 16}])
+@pytest.fixture(params=[{}, {"pool": True}, {"stride": 16}])
 def encoder(request):
     """Build an encoder, of real weights on the CPU."""
     return ImageEncoder(**request.param)

@@ -58,22 +58,6 @@ def test_uint8_and_float_agree(encoder, pixels):
     torch.testing.assert_close(encoder(pixels), encoder(pixels / 255))
 
 
-def test_mirrored_features_are_those_of_both_ways_round(encoder, pixels):
-    both = ImageEncoder(mirrored=True)
-    turned = pixels.flip(3)
-    mean = (encoder(pixels) + _turned(encoder(turned))) / 2
-    torch.testing.assert_close(both(pixels), mean)
-    torch.testing.assert_close(both(turned), _turned(both(pixels)), rtol=1e-4, atol=1e-4)
-    assert (encoder(turned) - _turned(encoder(pixels))).abs().max() > 0.1
-    assert both.fingerprint() != encoder.fingerprint()
-
-
-def _turned(positions):
-    """Mirror a square grid of positions, (N, P, C)."""
-    side = round(positions.shape[1] ** 0.5)
-    return positions.unflatten(1, (side, side)).flip(2).flatten(1, 2)
-
-
 def test_how_many_are_encoded_at_a_time_does_not_matter(encoder):
     images = [open_image(BUNDLED / name) for name in ("coffee.png", "rocket.jpg", "camera.png")]
     few, all_at_once = (encode_images(encoder, images, size) for size in (2, 3))

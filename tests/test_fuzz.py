@@ -186,7 +186,6 @@ class Encoder:
     """Settings of an encoder, which is all that `save_captioner` takes of it."""
 
     backbone, weights, pool, image_size, stride = "efficientnet_lite0", None, True, 224, 32
-    mirrored = True
 
 
 def saved_model():

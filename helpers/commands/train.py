@@ -1,6 +1,5 @@
 """python -m helpers train: train a captioner on your own data."""
 
-import copy
 import sys
 import warnings
 from pathlib import Path
@@ -20,8 +19,6 @@ OPTIONS = RUN | {
         "captions: the held_out.safetensors of `finetune --folds 2`"),
     "--cell": (("lstm", "rnn", "attn"), "attn is the LSTM with attention"),
     "--tuned": (str, "the file that `finetune` wrote for the encoder"),
-    "--mirrored": (False, "caption from the mean features of a picture and its mirror image: often "
-        "better, in twice the time to encode"),
     "--stride": (32, "pixels between positions"),
     "--wordvec-dim": (256, "size of a word vector"),
     "--hidden-dim": (512, "size of the hidden state"),
@@ -68,10 +65,8 @@ def _train(options, settings, folder):
             options.backbone, options.weights, options.cell != "attn", options.image_size,
             stride=options.stride, tuned=options.tuned,
         ).to(options.device)  # fmt: skip
-    one_way = copy.copy(encoder)  # captions are learned from pictures one way round
-    one_way.mirrored, encoder.mirrored = False, encoder.mirrored or options.mirrored
     with distributed.first_alone():
-        train_data, features = runs.encode_split(options, one_way, train_data, options.views)
+        train_data, features = runs.encode_split(options, encoder, train_data, options.views)
         val_data, val_features = runs.encode_split(options, encoder, val_data)
     views, captions = options.views, train_data.captions
     if not options.start:

@@ -32,13 +32,12 @@ class ImageEncoder(nn.Module):
             earlier one of an EfficientNet, whose positions have seen less of what is around them
         image_size: side S of the square pictures in pixels; None for the backbone's own
         tuned: a file of layers that `python -m helpers finetune` wrote, in the place of these
-        mirrored: average with the features of the mirrored picture, turned back, in twice the time
     Raises: ValueError for another backbone, stride or size; DataError for weights that fail.
     """
 
     def __init__(
         self, backbone="efficientnet_lite0", weights=None, pool=False, image_size=None,
-        stride=32, tuned=None, mirrored=False,
+        stride=32, tuned=None,
     ):  # fmt: skip
         super().__init__()
         if backbone not in BACKBONES:
@@ -46,7 +45,7 @@ class ImageEncoder(nn.Module):
         if image_size and not (isinstance(image_size, int) and 1 <= image_size <= 4096):
             raise ValueError(f"image_size: expected pixels in [1, 4096], got {image_size!r}")
         spec = BACKBONES[backbone]
-        self.backbone, self.pool, self.stride, self.mirrored = backbone, pool, stride, mirrored
+        self.backbone, self.pool, self.stride = backbone, pool, stride
         self.image_size = image_size or spec.image_size
         self.weights, self.tuned = (
             str(Path(file).resolve()) if file else None for file in (weights, tuned)
@@ -81,26 +80,21 @@ class ImageEncoder(nn.Module):
         Returns: features, (N, P, C) with P = ceil(S / stride)², or (N, C) with `pool`
         """
         images = normalise(images, self)  # (N, 3, S, S)
-        grid = self._grid(images)
-        if self.mirrored:
-            grid = (grid + self._grid(images.flip(3)).flip(3)) / 2
+        if self.stride == 32:
+            grid = self.network.forward_features(images)  # (N, C, √P, √P)
+        else:
+            grid = self.network.up_to(images, self.stride)
         positions = grid.flatten(2).transpose(1, 2)  # (N, P, C)
         return positions.mean(1) if self.pool else positions
-
-    def _grid(self, images):
-        """Run the layers up to the stride. Inputs: (N, 3, S, S). Returns: (N, C, √P, √P)."""
-        if self.stride == 32:
-            return self.network.forward_features(images)
-        return self.network.up_to(images, self.stride)
 
     def classify(self, images):
         """Score the 1,000 ImageNet classes. Inputs as `forward`. Returns: scores, (N, 1000)."""
         return self.network(normalise(images, self))
 
     def fingerprint(self):
-        """Return a hash of the backbone's name, weights, image size, pooling, stride, mirroring."""
+        """Return a hash of the backbone's name, weights, image size, pooling and stride."""
         settings = f"{self.backbone} {self.image_size} {self.pool} {self.stride}"
-        return fingerprint(settings + " mirrored" * self.mirrored, self.network)
+        return fingerprint(settings, self.network)
 
 
 def keep_normalisation(encoder, mean, std):

@@ -27,7 +27,7 @@ def save_captioner(folder, model, encoder):
     """
     folder = Path(folder)
     model.vocabulary.save(folder / "vocab.json")
-    fields = ("backbone", "weights", "pool", "image_size", "stride", "mirrored")
+    fields = ("backbone", "weights", "pool", "image_size", "stride")
     encoder_config = {name: getattr(encoder, name) for name in fields}
     if encoder.tuned:
         with atomic_write(folder / TUNED) as path:
