@@ -25,8 +25,9 @@ RANGES = {
     "length_penalty": "(-inf, inf)", "limit": "[1, inf)", "max_words": "[1, 1000]",
     "min_count": "[1, inf)", "no_repeat_ngram": "[0, inf)", "patience": "[1, inf)",
     "per_image": "[1, inf)", "samples": "[0, 1000]", "save_seconds": "(0, inf)",
-    "seed": "[0, 1e18]", "stride": "[2, 32]", "temperature": "(0, inf)", "top_p": "(0, 1]",
-    "views": "[1, 1000]", "weight_decay": "[0, inf)", "wordvec_dim": "[1, 65536]",
+    "seed": "[0, 1e18]", "soup": "[1, 100]", "stride": "[2, 32]", "temperature": "(0, inf)",
+    "top_p": "(0, 1]", "views": "[1, 1000]", "weight_decay": "[0, inf)",
+    "wordvec_dim": "[1, 65536]",
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from helpers.coco import load_captions
 from helpers.encoder import ImageEncoder, WordDetector
 from helpers.features import cache_key, encode_images
 from helpers.files import DataError
+from helpers.files.tensors import read_tensors
 from helpers.images import open_image
 from helpers.pretrained import load_captioner
 from helpers.settings import TrainingSettings
@@ -217,6 +218,36 @@ def test_from_pictures_to_a_captioner_of_its_own(tmp_path, capsys):
     assert main(["caption", str(BUNDLED / "coffee.png"), "--model", f"{second}/best"]) == 0
 
 
+def test_a_soup_is_the_mean_of_encoders_of_other_seeds(tmp_path, capsys):
+    out, cache = tmp_path / "run", str(tmp_path / "cache")
+    data = ["--limit", "12", "--cache", cache, "--epochs", "1", "--batch-size", "20"]
+    data += ["--views", "1"]  # what a seed cuts is another's
+    soup = ["finetune", *data, "--soup", "2", "--seed", "3", "--out", str(out)]
+    assert main(soup) == 0
+    assert "mean of 2: mAP" in capsys.readouterr().out
+    for name in ("encoder.safetensors", "words.safetensors"):
+        first, second, mean = (
+            read_tensors(folder / name) for folder in (out / "seed-3", out / "seed-4", out)
+        )
+        assert any(not torch.equal(first[key], second[key]) for key in first)
+        for key in mean:
+            expected = (first[key].float() + second[key].float()) / 2
+            torch.testing.assert_close(mean[key].float(), expected, rtol=2e-3, atol=1e-4)
+    alone = ["finetune", *data, "--seed", "4", "--out", str(tmp_path / "alone")]
+    assert main(alone) == 0
+    tuned, member = (
+        folder / "encoder.safetensors" for folder in (tmp_path / "alone", out / "seed-4")
+    )
+    assert tuned.read_bytes() == member.read_bytes()
+    (out / "seed-4" / "last.pt").unlink()  # killed before the second one had begun
+    assert main(soup) == 2
+    assert "holds a run already" in capsys.readouterr().err
+    before = (out / "encoder.safetensors").read_bytes()
+    (out / "encoder.safetensors").unlink()
+    assert main([*soup, "--resume"]) == 0
+    assert (out / "encoder.safetensors").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -236,6 +267,7 @@ def test_going_on_from_nothing_is_refused(arguments, message, tmp_path, capsys):
     [
         ("train", ["--views", "0"], "--views must be in [1, 1000], not 0"),
         ("finetune", ["--views", "-1"], "--views must be in [1, 1000], not -1"),
+        ("finetune", ["--soup", "0"], "--soup must be in [1, 100], not 0"),
         ("finetune", ["--samples", "2"], "--samples is an option of train"),
         ("train", ["--per-image", "0"], "--per-image must be in [1, inf), not 0"),
     ],
