@@ -57,8 +57,10 @@ outputs: $(INSTALLED)  ## execute the notebooks, store their outputs and README'
 DATA ?= data/flickr8k data/everyday
 TEXT ?=
 SHIPPED ?= photographs-attn
+PROCESSES ?= 1
 RUNS := runs/$(SHIPPED)
-LEARN = OMP_NUM_THREADS=1 $(RUN) helpers
+TOGETHER = $(VENV)/bin/torchrun --nproc-per-node $(PROCESSES) -m -- helpers
+LEARN = OMP_NUM_THREADS=1 $(if $(filter 1,$(PROCESSES)),$(RUN) helpers,$(TOGETHER))
 FROM = --data $(DATA) --aside 100 --batch-size 160 --max-words 20 --resume
 ENCODER = --backbone efficientnet_lite2 --image-size 288
 CAPTIONER = $(FROM) --averaging 0.998 --patience 8 --drop-channels --compiled
