@@ -68,7 +68,7 @@ FRESH = --cell attn $(ENCODER) --tuned $(RUNS)/encoder/encoder.safetensors --dro
 EVALUATE = $(RUN) helpers evaluate --model $(RUNS)/reward/best --aside 100
 
 pretrained: $(INSTALLED)  ## train the shipped captioner again: make pretrained DATA="A B" TEXT=C
-	$(LEARN) finetune $(FROM) $(ENCODER) --per-image 5 --views 4 --folds 2 --soup 3 \
+	$(LEARN) finetune $(FROM) $(ENCODER) --per-image 5 --views 4 --folds 2 --soup 2 \
 		--out $(RUNS)/encoder
 	$(if $(TEXT),$(LEARN) train $(CAPTIONER) $(FRESH) --text $(TEXT) --learning-rate 1.5e-3 \
 		--epochs 3 --out $(RUNS)/text)

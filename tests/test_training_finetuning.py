@@ -13,6 +13,7 @@ from small import CAPTIONS, VOCABULARY
 from helpers.__main__ import main
 from helpers.coco import load_captions
 from helpers.encoder import ImageEncoder, WordDetector
+from helpers.examples import CaptionExamples
 from helpers.features import cache_key, encode_images
 from helpers.files import DataError
 from helpers.files.tensors import read_tensors
@@ -23,7 +24,6 @@ from helpers.training import set_seed, train
 from helpers.training.finetuning import (
     STRIDE,
     EncoderTail,
-    WordExamples,
     WordPredictor,
     mean_average_precision,
     word_scores,
@@ -46,9 +46,9 @@ def grids(photographs):
 def new_model(grids):
     """Return an untrained predictor of words, and four photographs with captions."""
     set_seed(0)
-    examples = WordExamples(1, grids.numpy(), CAPTIONS, VOCABULARY)
+    examples = CaptionExamples(grids.numpy(), CAPTIONS, VOCABULARY)
     tail = EncoderTail(ImageEncoder(stride=STRIDE))
-    return WordPredictor(tail, VOCABULARY, examples.frequency).eval(), examples
+    return WordPredictor(tail, examples, VOCABULARY).eval(), examples
 
 
 def test_the_tail_goes_on_where_the_features_end(photographs, grids):
@@ -94,36 +94,13 @@ def test_the_detector_has_what_was_learned(grids):
 
 
 def test_shares_count_captions_not_words(grids):
-    _, examples = new_model(grids)
-    rows, shares = examples.batch(np.arange(len(examples)))
+    model, examples = new_model(grids)
+    _, captions = examples.batch(np.arange(len(examples)))
+    shares = model.shares(captions, 4)
     words = VOCABULARY.idx_to_word[4:]
-    assert rows.tolist() == [0, 1, 2, 3] and shares.shape == (4, len(words))
+    assert shares.shape == (4, len(words))
     expected = {"the": 1.0, "red": 1.0, "sea": 0.5, "boat": 1.0, "a": 0.5, "on": 0.5, "is": 0.5}
     assert {w: s for w, s in zip(words, shares[0].tolist(), strict=True) if s} == expected
-
-
-def test_what_others_found_counts_as_much_as_captions(grids):
-    told = np.linspace(0, 1, 4 * (len(VOCABULARY) - 4), dtype=np.float32).reshape(4, -1)
-    two = np.concatenate([grids.numpy()] * 2)  # views
-    said, both = (
-        WordExamples(2, two, CAPTIONS, VOCABULARY, told=each, words=9)
-        for each in (None, told[:, :9])
-    )
-    rows = np.arange(8, 16)  # the second views' captions
-    images, shares = both.batch(rows)
-    assert images.tolist() == [4, 5, 6, 7]
-    torch.testing.assert_close(shares, (said.batch(rows)[1] + torch.from_numpy(told[:, :9])) / 2)
-    assert torch.equal(both.frequency, said.frequency)  # of words in captions
-
-
-def test_pictures_without_captions_are_not_learned(grids):
-    few = [CAPTIONS[0], [], CAPTIONS[2], []]
-    examples = WordExamples(1, grids.numpy(), few, VOCABULARY)
-    alone = WordExamples(1, grids.numpy()[::2], few[::2], VOCABULARY)
-    (batch,) = examples.batches(8, 0, 0)
-    assert sorted(examples.batch(batch)[0].tolist()) == [0, 2]
-    assert torch.equal(examples.frequency, alone.frequency)
-    assert torch.equal(examples.shares[::2], alone.shares)
 
 
 def test_learns_four_pictures_by_heart(grids):

@@ -4,11 +4,9 @@ ImageNet's classes are breeds and tools; captions speak of jumping, crowds and r
 Wu et al. 2016, "What Value Do Explicit High Level Concepts Have in Vision to Language Problems?";
 that a word need be seen at one position only is Fang et al. 2015's, "From Captions to Visual
 Concepts and Back" (and the logarithm in place of their noisy or Pinheiro and Collobert's, 2015).
-Five captions leave out most of what a picture shows. What other encoders find in it, which learned
-without it, tells more: Hinton et al. 2015, "Distilling the Knowledge in a Neural Network".
 """
 
-from itertools import chain
+from collections import Counter
 from math import isqrt
 
 import torch
@@ -17,7 +15,6 @@ from torch.nn.functional import binary_cross_entropy_with_logits, relu6
 
 from helpers.encoder import WordDetector
 from helpers.encoder.efficientnet_lite import LAST_STAGE
-from helpers.training.augmentation import ViewExamples
 from helpers.vocabulary import SPECIAL_WORDS
 
 STRIDE = 16  # what comes after the encoder's last layer of this stride is tuned
@@ -47,45 +44,23 @@ class EncoderTail(nn.Module):
         return {name: tensor.half() for name, tensor in self.state_dict().items()}
 
 
-class WordExamples(ViewExamples):
-    """One example per view of an image: its features, and how many captions hold each word.
-
-    Inputs: views, features, captions, vocabulary and more: as of ViewExamples; words: W, how many
-        of the vocabulary's words are learned, the most frequent; told: how probable others found
-        them in each of the images, (I, W), which counts as much as the captions do; None if nothing
-    """
-
-    def __init__(self, views, features, captions, vocabulary, *more, words=1000, told=None):
-        super().__init__(views, features, captions, vocabulary, *more)
-        said = torch.zeros(len(captions), len(vocabulary))
-        several = self.references()[: len(captions)]  # of the first view, as of all
-        for row, ids in zip(said, several, strict=True):
-            for index in chain(*map(set, ids)):
-                row[index] += 1 / len(ids)
-        self.shares = said[:, len(SPECIAL_WORDS) :][:, :words]  # (I, W)
-        self.frequency = self.shares[[bool(ids) for ids in several]].mean(0)
-        if told is not None:
-            self.shares = (self.shares + torch.as_tensor(told)) / 2
-
-    def batch(self, indices):
-        """Return rows of the I views (I,) of examples `indices`, and shares of captions (I, W)."""
-        images, _ = super().batch(indices)
-        return images, self.shares[images % len(self.shares)]
-
-
 class WordPredictor(nn.Module):
     """The tail of an encoder, with a linear layer for how probable each word is.
 
-    Inputs: tail: EncoderTail; frequency: share of captions that hold each of the vocabulary's W
-        most frequent words, (W,); dropout: probability of dropping a channel
+    Inputs: tail: EncoderTail; examples: CaptionExamples, for how frequent each word is;
+        vocabulary: Vocabulary, whose `words` most frequent words, W, are predicted;
+        dropout: probability of dropping a channel
     """
 
-    def __init__(self, tail, vocabulary, frequency, dropout=0.3):
+    def __init__(self, tail, examples, vocabulary, words=1000, dropout=0.3):
         super().__init__()
-        self.vocabulary, self.tail, self.dropout = vocabulary, tail, nn.Dropout(dropout)
-        words = vocabulary.idx_to_word[len(SPECIAL_WORDS) :][: len(frequency)]
-        frequency = frequency.clamp(1e-4, 1 - 1e-4)
-        self.detector = WordDetector(words, tail.conv_head.out_channels, frequency)
+        self.vocabulary, self.tail = vocabulary, tail
+        self.dropout = nn.Dropout(dropout)
+        names = vocabulary.idx_to_word[len(SPECIAL_WORDS) :][:words]
+        said = Counter(word for caption in examples.ids for word in set(caption))
+        counts = [said[vocabulary.word_to_idx[name]] for name in names]
+        frequency = (torch.tensor(counts) / len(examples)).clamp(1e-4, 1 - 1e-4)
+        self.detector = WordDetector(names, tail.conv_head.out_channels, frequency)
         with torch.no_grad():  # at first each word has its frequency, whatever the picture
             self.detector.words.weight.zero_()
             self.detector.words.bias.copy_(frequency.logit())
@@ -97,18 +72,26 @@ class WordPredictor(nn.Module):
         self.detector.mean.copy_(positions.mean(0))
         self.detector.std.copy_(positions.std(0, correction=0).clamp(min=1e-2))
 
-    def forward(self, features, shares, *_):
+    def forward(self, features, captions, *_):
         """Return the loss of predicting which words the captions of an image hold.
 
-        Inputs: features: grids of stride `STRIDE`, (I, P, C); shares: of its captions that hold
-            each word, (I, W)
-        Returns: cross-entropy, summed over words and averaged over images, in nats
+        Inputs: features: grids of stride `STRIDE`, (I, P, C); captions: ids, (N, T + 1), of which
+            K = N / I in a row belong to one image
+        Returns: cross-entropy with the share of an image's captions that have the word, summed
+            over words and averaged over images, in nats
         """
-        return self.loss(self.predict(features), shares)
+        return self.loss(self.predict(features), self.shares(captions, len(features)))
 
     def loss(self, logits, shares):
         """Inputs: (I, W) each. Returns: the loss as `forward` does."""
         return binary_cross_entropy_with_logits(logits, shares, reduction="sum") / len(logits)
+
+    def shares(self, captions, images):
+        """Tell in which share of I images' captions, ids (N, T + 1), each word stands, (I, W)."""
+        said = torch.zeros(len(captions), len(self.vocabulary), device=captions.device)
+        said.scatter_(1, captions, 1.0)  # (N, V)
+        words = said[:, len(SPECIAL_WORDS) :][:, : self.detector.words.out_features]
+        return words.unflatten(0, (images, -1)).mean(1)
 
     def predict(self, features):
         """Predict log-odds (I, W) of words, log mean exp of the scores of positions (I, P, C)."""
@@ -135,7 +118,7 @@ def mean_of(models):
 
 @torch.no_grad()
 def word_scores(model, examples, batch_size=256):
-    """Score a `WordPredictor` on `WordExamples` that it did not learn from.
+    """Score a `WordPredictor` on `CaptionExamples` that it did not learn from.
 
     Returns: dict: "validation loss" in nats per image; "mAP", see `mean_average_precision`
     """
@@ -143,10 +126,10 @@ def word_scores(model, examples, batch_size=256):
     device = model.detector.words.weight.device
     loss, logits, shares = 0.0, [], []
     for batch in examples.batches(batch_size, 0, 0):
-        features, share = (tensor.to(device) for tensor in examples.__getitems__(batch))
+        features, captions = (tensor.to(device) for tensor in examples.__getitems__(batch))
         logits.append(model.predict(features))
-        shares.append(share)
-        loss += model.loss(logits[-1], share).item() * len(share)
+        shares.append(model.shares(captions, len(features)))
+        loss += model.loss(logits[-1], shares[-1]).item() * len(features)
     logits, shares = torch.cat(logits), torch.cat(shares)
     precision = mean_average_precision(logits, shares > 0)
     return {"validation loss": loss / len(logits), "mAP": precision}
