@@ -31,9 +31,7 @@ class Caption:
     words: list  # one per id but <END>; the text joins some of them, such as "dog" and "'s"
     ids: list
     log_prob: float  # the model's, of `ids`, in nats
-    alpha: np.ndarray | None = (
-        None  # attention weights, (T, P), one row per id, where there are any
-    )
+    alpha: np.ndarray | None = None  # attention weights, (T, P), one row per id, if any
 
 
 @torch.inference_mode()

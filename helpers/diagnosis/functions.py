@@ -167,9 +167,8 @@ def _numbers(value):
     if isinstance(value, torch.nn.Module):
         value = [each for weight in value.parameters() for each in (weight, weight.grad)]
     if isinstance(value, torch.Tensor):
-        return [1] * (value.grad_fn is not None) + _numbers(
-            value.detach().numpy()
-        )  # a loss holds its graph
+        graph = [1] * (value.grad_fn is not None)  # a loss holds its graph
+        return graph + _numbers(value.detach().numpy())
     if isinstance(value, np.ndarray):
         return [*value.shape, *value.ravel().tolist()]
     if isinstance(value, (list, tuple)):
