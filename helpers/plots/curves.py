@@ -122,7 +122,7 @@ def saturation(states, scales, passed, at=None):
     return figure
 
 
-def gradient_norms(panels, ylabel="gradient norm (1 at the loss)", ylim=None):
+def gradient_norms(panels, ylabel="norm of da (dh at the loss: 1)", ylim=None):
     """Draw how gradients shrink or grow with the timesteps that they travel, on a log scale.
 
     Inputs: panels: dict from a panel's title to a dict from a curve's name to norms (T,);
@@ -134,8 +134,10 @@ def gradient_norms(panels, ylabel="gradient norm (1 at the loss)", ylim=None):
             some = range(0, len(norms), max(1, len(norms) // 40))  # the file stays small
             axes.semilogy(some, norms[:: some.step], style, linewidth=1.8, label=name)
         axes.axhline(1, color=GREY, linewidth=0.8)
-        axes.set(title=title, xlabel="distance (timesteps back)", ylim=ylim)
+        axes.set(title=title, xlabel="distance (timesteps back)")
     row[0][0].set_ylabel(ylabel)
+    if ylim is not None:  # None, too, would end autoscaling, here after the first panel
+        row[0][0].set_ylim(ylim)
     figure.legend(*row[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
