@@ -46,6 +46,8 @@ CELL = 'import sys\n\nsys.path.insert(0, "..")\nprint(6 * 7)'
 
 # Typed in tests of their own, in longer forms.
 ELSEWHERE = {
+    "--soup 2":
+        "test_training_finetuning.py::test_a_soup_is_the_mean_of_encoders_of_other_seeds",
     "--folds 2":
         "test_training_text.py::test_each_picture_is_judged_by_an_encoder_that_has_not_seen_it",
     "--voted runs/halves/held_out.safetensors":
