@@ -301,10 +301,14 @@ def test_make_pretrained_killed_and_started_again(mine, commands):
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
-    before = (first / "encoder.safetensors").stat().st_mtime_ns
+    learned = sorted(first.glob("*/encoder.safetensors"))  # of each seed and fold
+    assert len(learned) == 4
+    mean, before = first / "encoder.safetensors", [file.stat().st_mtime_ns for file in learned]
+    content = mean.read_bytes()
     epochs = len((second / "log.jsonl").read_text().splitlines())
     assert f"epoch {epochs + 1}/" in mine.type(command)  # it went on with the next one
-    assert (first / "encoder.safetensors").stat().st_mtime_ns == before
+    assert [file.stat().st_mtime_ns for file in learned] == before
+    assert mean.read_bytes() == content
     trained = {path.name for path in (mine.folder / "pretrained" / "trial").iterdir()}
     assert {"config.json", "encoder.safetensors", "words.safetensors", "beam5.json"} < trained
 
