@@ -22,8 +22,8 @@ def new_run(options, name):
     names = [field.name for field in dataclasses.fields(TrainingSettings)]
     settings = TrainingSettings(**{name: getattr(options, name) for name in names})
     folder = Path(options.out or f"runs/{Path(options.data[0]).name}-{name}")
-    begun = any(folder.glob("last.pt")) or any(folder.glob("*-[0-9]*/last.pt"))
-    if begun and not options.resume:
+    checkpoints = ("last.pt", "seed-*/last.pt", "fold-*/last.pt")
+    if any(any(folder.glob(each)) for each in checkpoints) and not options.resume:
         raise ValueError(f"{folder} holds a run already: add --resume, or choose another --out")
     for path in (folder, options.cache):
         check_writable(path)
