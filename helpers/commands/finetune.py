@@ -59,7 +59,6 @@ def _finetune(options, settings, folder):
         examples = ViewExamples(
             options.views, features, captions, vocabulary, settings.max_words, options.per_image
         )
-        training.set_seed(seed)
         tail = finetuning.EncoderTail(copy.deepcopy(encoder))  # each starts where ImageNet ends
         model = finetuning.WordPredictor(tail, examples, vocabulary).to(options.device)
         model.standardise(some.to(options.device))
