@@ -38,3 +38,17 @@ def small_examples(cell_type="lstm", captions=CAPTIONS):
     """Return four images with their captions."""
     features = small_features(4, cell_type).numpy().astype(np.float16)
     return CaptionExamples(features, captions, VOCABULARY)
+
+
+@torch.inference_mode()
+def published_ids(decoder, features, length=20):
+    """Say `length` words as the published code does, greedily and on after <END>: ids (N, length).
+
+    The first of them is <START>.
+    """
+    state, _ = decoder.start(features)
+    ids = [decoder.linear(state[0]).argmax(1)]
+    while len(ids) < length:
+        scores, state, _ = decoder.step(ids[-1], state)
+        ids.append(scores.argmax(1))
+    return torch.stack(ids, 1)

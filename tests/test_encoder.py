@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from helpers.encoder.backbones import BACKBONES
-from helpers.encoder.image_encoder import ImageEncoder, load_pixels, normalise
+from helpers.encoder.image_encoder import ImageEncoder, normalise
 from helpers.features import encode_images
 from helpers.images import open_image
 
@@ -21,8 +21,8 @@ def encoder():
 
 
 @pytest.fixture(scope="module")
-def pixels():
-    return load_pixels(open_image(BUNDLED / "coffee.png"))[None]
+def pixels(encoder):
+    return encoder.prepare(open_image(BUNDLED / "coffee.png"))[None]
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def pixels():
 def test_names_real_photographs(encoder, photograph, names):
     from timm.data import ImageNetInfo
 
-    scores = encoder.classify(load_pixels(open_image(BUNDLED / photograph))[None])
+    scores = encoder.classify(encoder.prepare(open_image(BUNDLED / photograph))[None])
     assert ImageNetInfo().index_to_description(int(scores.argmax())) in names
 
 
@@ -67,7 +67,7 @@ def test_how_many_are_encoded_at_a_time_does_not_matter(encoder):
 
 def test_lite2_sees_larger_pictures():
     encoder = ImageEncoder("efficientnet_lite2")
-    pixels = load_pixels(open_image(BUNDLED / "coffee.png"), encoder.image_size)[None]
+    pixels = encoder.prepare(open_image(BUNDLED / "coffee.png"))[None]
     assert pixels.shape == (1, 3, 260, 260)
     assert encoder(pixels).shape == (1, 81, 1280)
     # wrong normalisation or padding still finds the class, but loses this confidence
@@ -140,10 +140,10 @@ def test_refuses_what_it_cannot_encode(encoder, pixels):
         ImageEncoder("efficientnet_lite9")
 
 
-def test_square_is_cut_from_the_middle():
+def test_square_is_cut_from_the_middle(encoder):
     image = Image.new("RGB", (448, 224), "red")
     image.paste("blue", (112, 0, 336, 224))
-    assert (load_pixels(image)[0] == 0).float().mean() > 0.98
+    assert (encoder.prepare(image)[0] == 0).float().mean() > 0.98
 
 
 def test_odd_sizes_are_encoded(encoder):

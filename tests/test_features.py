@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import helpers.features
-from helpers.encoder import load_pixels
+from helpers.encoder import ImageEncoder
 from helpers.features import BrokenPictures, ahead, encode_features, encode_images, read_rows
 from helpers.files import DataError
 from helpers.images import ImageError
@@ -55,8 +55,7 @@ class MeanColour(torch.nn.Module):
         super().__init__()
         self.mean, self.scale = torch.zeros(1), scale
 
-    def prepare(self, image):
-        return load_pixels(image, self.image_size)
+    prepare = ImageEncoder.prepare
 
     def forward(self, pixels):
         return pixels.float().mean((2, 3)) * self.scale

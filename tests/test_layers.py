@@ -262,14 +262,6 @@ def test_word_layers():
     torch.testing.assert_close(affine(vectors), vectors @ affine.W + affine.b)
 
 
-@every_cell
-def test_sizes_show_in_the_repr(make, name, plain, twin):
-    assert repr(make(4, 5)) == f"{make.__name__}(4, 5)"
-    assert repr(WordEmbedding(9, 4)) == "WordEmbedding(9, 4)"
-    assert repr(TemporalAffine(4, 6)) == "TemporalAffine(4, 6)"
-    assert make(4, 5).sizes == (4, 5)
-
-
 def test_captions_that_share_an_image_run_as_if_each_had_its_own():
     layer, (_, A), _ = layer_and_inputs(AttentionLSTM, "attention_lstm")
     x = torch.randn(6, 3, 4, dtype=torch.float64)
@@ -333,12 +325,11 @@ def test_masked_scores_reach_neither_the_loss_nor_the_gradient(smoothing, weight
     assert (dscores[~mask] == 0).all() and dscores[mask].abs().sum() > 0
 
 
-def test_without_the_engine_s_folder_the_textbook_goes_on(monkeypatch):
+def test_without_the_engine_s_folder_the_textbook_goes_on(monkeypatch, capsys):
     for name in ("engine", "process"):
         monkeypatch.setitem(sys.modules, f"helpers.fast.{name}", None)  # as if it were not there
-    with pytest.warns(UserWarning, match="helpers.fast.engine.*; the textbook's kernels go on"):
-        chosen = layers.use_engine("compiled")
-    with chosen:
+    with layers.use_engine("compiled"):
+        assert "helpers.fast.engine" in capsys.readouterr().err
         assert LSTM(4, 5)(torch.ones(2, 3, 4), torch.ones(2, 5)).shape == (2, 3, 5)
     assert layers.prepare_process() is False
 

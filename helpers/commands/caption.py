@@ -35,7 +35,6 @@ OPTIONS = {
 
 def run(options):
     """Print captions of photographs, one after the other."""
-    from helpers.encoder import load_pixels
     from helpers.images import ImageError
     from helpers.pretrained import load_captioner
 
@@ -68,7 +67,7 @@ def run(options):
         if options.attention:
             path = Path(options.attention)
             path = path.with_stem(f"{path.stem}-{number}") if len(photos) > 1 else path
-            square = load_pixels(image, captioner.encoder.image_size)  # that maps belong to
+            square = captioner.encoder.prepare(image)  # that maps belong to
             figure = attention_maps([square.permute(1, 2, 0).numpy()], captions[:1])
             write_figure(figure, path)
         if options.picture:

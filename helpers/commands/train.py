@@ -1,7 +1,5 @@
 """python -m helpers train: train a captioner on your own data."""
 
-import sys
-import warnings
 from pathlib import Path
 
 from helpers.commands import runs
@@ -43,6 +41,7 @@ def _train(options, settings, folder):
     from helpers import training
     from helpers.captioner import CaptioningRNN
     from helpers.encoder import ImageEncoder
+    from helpers.layers import use_engine
     from helpers.metrics import bleu, score_captions
     from helpers.pretrained import Captioner, load_captioner, save_captioner
     from helpers.training import distributed, text
@@ -117,7 +116,7 @@ def _train(options, settings, folder):
         learned = model.captioner() if texts else model
         save_captioner(folder / "best", learned, encoder)
 
-    with _engine(options.compiled):
+    with use_engine("compiled" if options.compiled else "textbook"):
         history = training.train(
             model, examples, validate, settings, folder, options.resume, keep, decides=decides,
             voted=voted,
@@ -150,15 +149,3 @@ def _voted(options, model, detector, images):
     held_out = text.load_held_out(options.voted, images, detector).to(options.device)
     information = detector.information_of(held_out.float())
     return lambda rows: FusedCaptioner(model, detector, information[rows % images])
-
-
-def _engine(compiled):
-    """Choose the engine to train with, and say in a line where it cannot be had."""
-    from helpers.layers import use_engine
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        engine = use_engine("compiled" if compiled else "textbook")
-    for warning in caught:
-        print(f"train: {warning.message}", file=sys.stderr)
-    return engine

@@ -15,12 +15,6 @@ from helpers.files import DataError
 from helpers.files.tensors import read_tensors
 
 
-def load_pixels(image, size=224):
-    """Scale an RGB picture's short side to `size`, cut out the central square: uint8 (3, S, S)."""
-    square = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
-    return torch.from_numpy(np.array(square)).permute(2, 0, 1)
-
-
 class ImageEncoder(nn.Module):
     """Encode pictures with a convolutional network trained on ImageNet, which stays as it is.
 
@@ -71,8 +65,9 @@ class ImageEncoder(nn.Module):
         return super().train(False)
 
     def prepare(self, image):
-        """Inputs: PIL image, mode RGB. Returns: uint8 (3, S, S), as `load_pixels` cuts it."""
-        return load_pixels(image, self.image_size)
+        """Scale an RGB picture's short side to S, cut out the central square: uint8 (3, S, S)."""
+        square = ImageOps.fit(image, (self.image_size,) * 2, Image.Resampling.BICUBIC)
+        return torch.from_numpy(np.array(square)).permute(2, 0, 1)
 
     def forward(self, images):
         """Encode images, as for `normalise`.

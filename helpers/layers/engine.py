@@ -1,7 +1,7 @@
 """The one place that knows of helpers/fast, and goes on without it where it is not there."""
 
 import importlib
-import warnings
+import sys
 from typing import Any
 
 
@@ -10,7 +10,7 @@ class use_engine:
 
     "textbook" is `helpers.kernels`, "compiled" is `helpers.fast`: the same numbers up to rounding,
     from C++ for float32 on the CPU. The first use on a machine compiles, in half a minute; where
-    that fails, a warning says why, and the textbook goes on. A statement, `use_engine("compiled")`,
+    that fails, a line says why, and the textbook goes on. A statement, `use_engine("compiled")`,
     or a context manager, which puts back what was before. Raises: ValueError for another name.
     """
 
@@ -26,7 +26,7 @@ class use_engine:
                 engine.load()
                 use_engine.engine = engine
             except (ImportError, RuntimeError) as error:
-                warnings.warn(f"{error}; the textbook's kernels go on", stacklevel=2)
+                print(f"{error}; the textbook's kernels go on", file=sys.stderr)
 
     def __enter__(self):
         return self

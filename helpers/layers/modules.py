@@ -15,19 +15,7 @@ from helpers.layers.bridges import (
 )
 
 
-class _Layer(nn.Module):
-    """A layer of two sizes, what comes in and what goes out."""
-
-    def __init__(self, *sizes):
-        super().__init__()
-        self.sizes = sizes
-
-    def extra_repr(self):
-        """Return the sizes, for the module's repr."""
-        return ", ".join(map(str, self.sizes))
-
-
-class _Cell(_Layer):
+class _Cell(nn.Module):
     """Weights Wx (D, G), Wh (H, G) and b (G,) of a recurrent layer; G = H or 4H.
 
     Drawn uniformly from ±1/sqrt(H), as torch.nn.RNN and torch.nn.LSTM do. The forget gate of four
@@ -38,7 +26,7 @@ class _Cell(_Layer):
     gates = 1
 
     def __init__(self, input_dim, hidden_dim):
-        super().__init__(input_dim, hidden_dim)
+        super().__init__()
         self.Wx, self.Wh, self.b = (
             self._weights(hidden_dim, *rows) for rows in ((input_dim,), (hidden_dim,), ())
         )
@@ -113,11 +101,11 @@ class AttentionLSTM(_Cell):
         return next_h, (next_h, next_c), alpha
 
 
-class WordEmbedding(_Layer):
+class WordEmbedding(nn.Module):
     """Word vectors W (V, E), drawn from a normal distribution of standard deviation 1/sqrt(E)."""
 
     def __init__(self, vocabulary_size, wordvec_dim):
-        super().__init__(vocabulary_size, wordvec_dim)
+        super().__init__()
         vectors = torch.empty(vocabulary_size, wordvec_dim)
         self.W = nn.Parameter(vectors.normal_(std=wordvec_dim**-0.5))
 
@@ -126,11 +114,11 @@ class WordEmbedding(_Layer):
         return word_embedding(x, self.W)
 
 
-class TemporalAffine(_Layer):
+class TemporalAffine(nn.Module):
     """One affine map for all timesteps: W (D, M), drawn from ±1/sqrt(D), and b (M,), zero."""
 
     def __init__(self, input_dim, output_dim):
-        super().__init__(input_dim, output_dim)
+        super().__init__()
         bound = input_dim**-0.5
         self.W = nn.Parameter(torch.empty(input_dim, output_dim).uniform_(-bound, bound))
         self.b = nn.Parameter(torch.zeros(output_dim))

@@ -15,7 +15,7 @@ finds that has not seen the picture: so the captioner learns what is left for it
 
 import torch
 
-# chosen on the pictures kept aside
+# chosen on the pictures that scored the captioner: see its card
 WEIGHT = 1.0  # of the detector; 0 is the captioner alone
 RARE, REPEATED = 0.05, 9.0  # what fewer captions hold loses so many nats when it is said again
 

@@ -1,6 +1,5 @@
 """The published checkpoints of ConvNet and LSTMDecoder, read so that nothing in them can run."""
 
-import os
 import warnings
 from pathlib import Path
 
@@ -13,31 +12,15 @@ from helpers.encoder.backbones import IMAGENET
 from helpers.encoder.image_encoder import fingerprint, keep_normalisation, normalise
 from helpers.files import DataError, hash_file
 from helpers.files.tensors import Unfilled, fill, read_tensors
-from helpers.images import open_image, to_rgb
 from helpers.pretrained.captioner import Captioner
 from helpers.pretrained.legacy_vocabulary import read_legacy_vocabulary
 from helpers.pretrained.resnet_lstm import ConvNet, LSTMDecoder
 
-# name: bytes, SHA-256
-FILES = {
-    "encoder-5-3000.pkl": (
-        235_372_830, "cc92a0a6606dab88ebe7188ac8f2eeca6cd40d7454d6aadc63aa84ba9e04e05f",
-    ),
-    "decoder-5-3000.pkl": (
-        36_933_387, "327db7d6adf6039ee28f94b6e3a8a2e818883ac30311c33cdcee8e80bfb9ba2c",
-    ),
-    "vocab.pkl": (360_187, "dce4f8624dcef238adda5526bf066c9d21d98cbdd52d9b3878da35379680e03c"),
-}  # fmt: skip
-
-
-def load_image(image, size=224):
-    """Squeeze a picture, of any mode or a path, into a square: so the published model was trained.
-
-    Returns: uint8 tensor, (3, size, size), RGB. Raises: ImageError for a file that is not a picture
-    """
-    image = open_image(image) if isinstance(image, (str, os.PathLike)) else to_rgb(image)
-    square = image.resize((size, size), Image.Resampling.LANCZOS)
-    return torch.from_numpy(np.array(square)).permute(2, 0, 1)
+FILES = {  # name: SHA-256
+    "encoder-5-3000.pkl": "cc92a0a6606dab88ebe7188ac8f2eeca6cd40d7454d6aadc63aa84ba9e04e05f",
+    "decoder-5-3000.pkl": "327db7d6adf6039ee28f94b6e3a8a2e818883ac30311c33cdcee8e80bfb9ba2c",
+    "vocab.pkl": "dce4f8624dcef238adda5526bf066c9d21d98cbdd52d9b3878da35379680e03c",
+}
 
 
 class PublishedEncoder(nn.Module):
@@ -51,8 +34,9 @@ class PublishedEncoder(nn.Module):
         keep_normalisation(self, **IMAGENET)
 
     def prepare(self, image):
-        """Inputs: PIL image or path. Returns: uint8 (3, 224, 224), see `load_image`."""
-        return load_image(image, self.image_size)
+        """Squeeze a PIL image, RGB, into a square, as for training: uint8 (3, 224, 224)."""
+        square = image.resize((self.image_size,) * 2, Image.Resampling.LANCZOS)
+        return torch.from_numpy(np.array(square)).permute(2, 0, 1)
 
     def forward(self, images):
         """Inputs: (N, 3, 224, 224), uint8 or float in [0, 1]. Returns: features (N, E)."""
@@ -74,16 +58,11 @@ def load_published(folder, device="cpu"):
     for file in files:
         if not file.exists():
             raise DataError(f"{file}: no such file; put the published one there")
-    for file, (size, digest) in zip(files, FILES.values(), strict=True):
-        found = file.stat().st_size
-        if found != size:
-            difference = f"{found:,} bytes, published {size:,}"
-        elif (found := hash_file(file)) != digest:
+    for file, digest in zip(files, FILES.values(), strict=True):
+        if (found := hash_file(file)) != digest:
             difference = f"SHA-256 {found[:12]}..., published {digest[:12]}..."
-        else:
-            continue
-        remark = f"{difference}); damaged, or from another training run"
-        warnings.warn(f"{file}: not the published {file.name} ({remark}", stacklevel=2)
+            remark = f"{difference}); damaged, or from another training run"
+            warnings.warn(f"{file}: not the published {file.name} ({remark}", stacklevel=2)
     encoder_file, decoder_file, vocabulary_file = files
     vocabulary = read_legacy_vocabulary(vocabulary_file)
     encoder_state, decoder_state = read_tensors(encoder_file), read_tensors(decoder_file)

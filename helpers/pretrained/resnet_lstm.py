@@ -68,19 +68,6 @@ class LSTMDecoder(nn.Module):
         state = self._read(self.embed(words), state)
         return self.linear(state[0]), state, None
 
-    @torch.inference_mode()
-    def sample_ids(self, features, length=20):
-        """Say `length` words greedily, on after <END>, as the published code does.
-
-        Inputs: features (N, E). Returns: ids, int64 (N, length), of which the first is <START>
-        """
-        state, _ = self.start(features)
-        ids = [self.linear(state[0]).argmax(1)]
-        while len(ids) < length:
-            scores, state, _ = self.step(ids[-1], state)
-            ids.append(scores.argmax(1))
-        return torch.stack(ids, 1)  # (N, length)
-
     def _read(self, x, state):
         """Take one step of the LSTM with x (N, E). Returns: the next state."""
         weights = layers.kernel_weights(self.lstm)
