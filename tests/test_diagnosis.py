@@ -1,9 +1,12 @@
 """Each diagnosis, on a kernel that was right until one piece of its source was replaced."""
 
 import functools
+import inspect
 import json
 import re
+from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -287,17 +290,59 @@ def test_a_notebook_goes_on_behind_a_cache_of_the_readers_own(function, capsys):
         np.testing.assert_allclose(backward(dnext_h=dnext_h, cache=cache)[0], expected[0])
 
 
+Pair = namedtuple("Pair", "cache number")
+
+
 @pytest.mark.parametrize("name", [each for each in checkable() if each.endswith("_forward")])
-def test_ours_stands_in_behind_any_own_cache(name):
+@pytest.mark.parametrize(
+    "keep",
+    [
+        lambda cache: (*cache, 0),
+        lambda cache: [*cache, 0],
+        lambda cache: dict(enumerate(cache)),
+        lambda cache: Pair(cache, 0),
+        lambda cache: SimpleNamespace(kept=cache),
+        lambda cache: np.zeros(3),
+        lambda cache: None,
+    ],
+)
+def test_ours_stands_in_behind_a_cache_of_any_kind(name, keep):
     ours, its = getattr(kernels, name), getattr(kernels, name.replace("_forward", "_backward"))
-    mine = check_kernel(lambda *a: (*ours(*a)[:-1], [*ours(*a)[-1], 0]), ours, otherwise=ours)
+
+    def forward(*arguments):
+        *out, cache = ours(*arguments)
+        return *out, keep(cache)
+
+    mine = check_kernel(forward, ours, otherwise=ours)
     case = Case(name.replace("_forward", "_backward"))
     *_, cache = mine(*case.inputs.values())
+    kept = keep(())
+    assert cache == () if kept is None else isinstance(cache, type(kept))
     backward = check_kernel(lambda *_: ..., its, mine, otherwise=its)
     gradients = backward(*case.upstream.values(), cache)
     gradients = gradients if isinstance(gradients, tuple) else (gradients,)
     for right, came in zip(case.expected.values(), gradients, strict=False):
         np.testing.assert_allclose(came, right, atol=1e-12)
+
+
+def test_steps_may_lay_out_a_cache_of_the_gates_own():
+    """`*cache` in a step's cache must find the arrays that the reader's gates kept."""
+    names = ("lstm_gates_forward", "lstm_gates_backward", "lstm_step_forward", "lstm_step_backward")
+    space = {"np": np, "sigmoid": student_kernels.sigmoid}
+    code = OWN_GATES.replace(
+        "dict(i=i, f=f, o=o, g=g, prev_c=prev_c, c=c)", "(i, f, o, g, prev_c, c)"
+    )
+    code = code.replace('(cache[key] for key in ("i", "f", "o", "g", "prev_c", "c"))', "cache")
+    code = code.replace("[gates, x, prev_h, Wx, Wh]", "[x, prev_h, Wx, Wh, *gates]")
+    exec(
+        code.replace("gates, x, prev_h, Wx, Wh = cache", "x, prev_h, Wx, Wh, *gates = cache"), space
+    )
+    for name in names:
+        forward = space[name.replace("_backward", "_forward")]
+        ours = getattr(kernels, name)
+        plain = space[name]
+        space[name] = check_kernel(plain, forward=forward, otherwise=ours)
+        assert inspect.unwrap(space[name]) is plain
 
 
 def test_steps_whose_gates_have_a_cache_of_the_readers_own_are_right():

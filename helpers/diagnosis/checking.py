@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from helpers import kernels
-from helpers.diagnosis.caches import reading, with_ours
+from helpers.diagnosis.caches import reading_ours, with_ours
 from helpers.diagnosis.calling import ForwardWrong, NotWritten, Wrong, parameters
 from helpers.diagnosis.cases import checkable
 from helpers.diagnosis.functions import CASES, compare
@@ -61,8 +61,8 @@ def check_kernel(function, reference=None, forward=None, seed=0, otherwise=None)
             is wrong is printed then, and nothing raised
     Returns: the function if it is right, otherwise `otherwise`. One that works with NumPy alone, or
         whose arguments have other names, is wrapped, for tensors of any shape and our names. In a
-        notebook, a forward kernel whose cache our backward kernel cannot read returns ours too, so
-        that either backward kernel that is returned for this `forward` works.
+        notebook, a forward kernel whose cache our backward kernel cannot read makes ours too, for
+        the backward kernel that is returned for this `forward`.
     Raises: without `otherwise`, AssertionError with one line per output that is wrong;
         ValueError when it cannot be told which kernel it should be.
     """
@@ -76,14 +76,15 @@ def check_kernel(function, reference=None, forward=None, seed=0, otherwise=None)
         mine != its for mine, its in zip(parameters(function), parameters(ours), strict=False)
     )
     mine = on_tensors(function, ours) if limited else function
-    if hasattr(forward, "keeps_both"):
-        mine, otherwise = reading(mine, "own"), otherwise and reading(otherwise, "ours")
+    if name.endswith("_backward") and hasattr(forward, "keeps_both"):
+        otherwise = otherwise and reading_ours(otherwise)
     elif otherwise and name.endswith("_forward") and verdict.state == "right":
         backward = name.replace("_forward", "_backward")
         if not Trial(backward, getattr(kernels, backward), function, seed).is_right():
             mine = with_ours(mine, ours)
             verdict.notes.append(
-                f"the cache is your own: your {backward} has to read it (ours gets one of ours)"
+                f"the cache is your own: your {backward} has to read it; where ours stands in, "
+                "it reads one of ours"
             )
     return _outcome(verdict, mine, otherwise)
 
