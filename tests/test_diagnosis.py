@@ -1,9 +1,12 @@
 """Each diagnosis, on a kernel that was right until one piece of its source was replaced."""
 
 import functools
+import inspect
 import json
 import re
+from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from helpers import kernels
 from helpers.checks import check_kernel
 from helpers.diagnosis import checkable, judge
 from helpers.diagnosis.__main__ import NOTEBOOKS, main
+from helpers.diagnosis.cases import Case
 
 SOURCE = Path(student_kernels.__file__).read_text(encoding="utf-8")
 
@@ -226,7 +230,6 @@ def test_columns_of_a_gate_are_told():
 @pytest.mark.parametrize(
     ("kernel", "old", "new", "text"),
     [
-        (STEP, "Wh, next_h)", "Wh, prev_h)", "its cache does not hold what this pass reads"),
         (STEP, "    next_h =", "    prev_h *= 2\n    next_h =", "prev_h: the function modified"),
         (STEP, "return next_h, (", "return (x, prev_h, Wx, Wh, next_h), (", "next_h: is a tuple"),
     ],
@@ -234,6 +237,112 @@ def test_columns_of_a_gate_are_told():
 def test_a_backward_pass_is_not_blamed_for_what_the_forward_pass_hands_on(kernel, old, new, text):
     found = verdict(replaced(kernel, old, new), kernel.replace("_forward", "_backward"))
     assert found.state == "waits" and f"{kernel} is not right yet: {text}" in found.lines[0]
+
+
+def test_a_backward_pass_waits_for_what_a_right_forward_pass_does_not_keep():
+    module = replaced(STEP, "Wh, next_h)", "Wh, np.arctanh(next_h))")
+    assert verdict(module, STEP).state == "right"
+    found = verdict(module, BACK)
+    assert found.state == "waits" and "not right" not in str(found)
+    assert f"the cache of your {STEP} does not hold what this pass reads" in found.lines[0]
+
+
+def own_step(x, prev_h, Wx, Wh, b):
+    a = x @ Wx + prev_h @ Wh + b
+    return np.tanh(a), {"x": x, "prev_h": prev_h, "Wx": Wx, "Wh": Wh, "a": a}
+
+
+def own_step_backward(dnext_h, cache):
+    da = dnext_h * (1 - np.tanh(cache["a"]) ** 2)
+    dWx, dWh = cache["x"].T @ da, cache["prev_h"].T @ da
+    return da @ cache["Wx"].T, da @ cache["Wh"].T, dWx, dWh, da.sum(axis=0)
+
+
+def wrong_backward(dnext_h, cache):
+    return own_step_backward(dnext_h, cache)[::-1]
+
+
+def of_our_cache(dnext_h, cache):
+    return student_kernels.rnn_step_backward(dnext_h, cache)
+
+
+@pytest.mark.parametrize(
+    "function", [own_step_backward, wrong_backward, of_our_cache, lambda dnext_h, cache: ...]
+)
+def test_a_notebook_goes_on_behind_a_cache_of_the_readers_own(function, capsys):
+    names, ours = ("x", "prev_h", "Wx", "Wh", "b"), kernels.rnn_step_forward
+    forward = check_kernel(own_step, ours, otherwise=ours)
+    assert "the cache is your own: your rnn_step_backward has to read it" in capsys.readouterr().out
+    again = check_kernel(forward, ours, otherwise=ours)
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=size) for size in ((2, 3), (2, 4), (3, 4), (4, 4), (4,))]
+    dnext_h = rng.normal(size=(2, 4))
+    expected = kernels.rnn_step_backward(dnext_h, ours(*arrays)[1])
+    for each in (forward, again):
+        next_h, cache = each(**dict(zip(names, arrays, strict=True)))  # before the way back is told
+        np.testing.assert_allclose(next_h, ours(*arrays)[0])
+        for seed in range(2):
+            its = kernels.rnn_step_backward
+            backward = check_kernel(function, its, each, seed, its)
+            assert "ok" in capsys.readouterr().out or function is not own_step_backward
+            for came, right in zip(backward(dnext_h, cache), expected, strict=True):
+                np.testing.assert_allclose(came, right)
+        np.testing.assert_allclose(backward(dnext_h=dnext_h, cache=cache)[0], expected[0])
+
+
+Pair = namedtuple("Pair", "cache number")
+
+
+@pytest.mark.parametrize("name", [each for each in checkable() if each.endswith("_forward")])
+@pytest.mark.parametrize(
+    "keep",
+    [
+        lambda cache: (*cache, 0),
+        lambda cache: [*cache, 0],
+        lambda cache: dict(enumerate(cache)),
+        lambda cache: Pair(cache, 0),
+        lambda cache: SimpleNamespace(kept=cache),
+        lambda cache: np.zeros(3),
+        lambda cache: None,
+    ],
+)
+def test_ours_stands_in_behind_a_cache_of_any_kind(name, keep):
+    ours, its = getattr(kernels, name), getattr(kernels, name.replace("_forward", "_backward"))
+
+    def forward(*arguments):
+        *out, cache = ours(*arguments)
+        return *out, keep(cache)
+
+    mine = check_kernel(forward, ours, otherwise=ours)
+    case = Case(name.replace("_forward", "_backward"))
+    *_, cache = mine(*case.inputs.values())
+    kept = keep(())
+    assert cache == () if kept is None else isinstance(cache, type(kept))
+    backward = check_kernel(lambda *_: ..., its, mine, otherwise=its)
+    gradients = backward(*case.upstream.values(), cache)
+    gradients = gradients if isinstance(gradients, tuple) else (gradients,)
+    for right, came in zip(case.expected.values(), gradients, strict=False):
+        np.testing.assert_allclose(came, right, atol=1e-12)
+
+
+def test_steps_may_lay_out_a_cache_of_the_gates_own():
+    """`*cache` in a step's cache must find the arrays that the reader's gates kept."""
+    names = ("lstm_gates_forward", "lstm_gates_backward", "lstm_step_forward", "lstm_step_backward")
+    space = {"np": np, "sigmoid": student_kernels.sigmoid}
+    code = OWN_GATES.replace(
+        "dict(i=i, f=f, o=o, g=g, prev_c=prev_c, c=c)", "(i, f, o, g, prev_c, c)"
+    )
+    code = code.replace('(cache[key] for key in ("i", "f", "o", "g", "prev_c", "c"))', "cache")
+    code = code.replace("[gates, x, prev_h, Wx, Wh]", "[x, prev_h, Wx, Wh, *gates]")
+    exec(
+        code.replace("gates, x, prev_h, Wx, Wh = cache", "x, prev_h, Wx, Wh, *gates = cache"), space
+    )
+    for name in names:
+        forward = space[name.replace("_backward", "_forward")]
+        ours = getattr(kernels, name)
+        plain = space[name]
+        space[name] = check_kernel(plain, forward=forward, otherwise=ours)
+        assert inspect.unwrap(space[name]) is plain
 
 
 def test_steps_whose_gates_have_a_cache_of_the_readers_own_are_right():
@@ -451,7 +560,6 @@ def test_a_notebook_goes_on_with_the_readers_own(capsys):
 def test_notes_tell_what_a_right_kernel_cannot_do():
     notes = " ".join(judge(SEQ, student_kernels.rnn_forward).notes)
     assert "float32 in, h out as float64" in notes and "NumPy alone" in notes
-    assert "h0 of one example beside 3 goes in without an error" in notes
     notes = " ".join(judge(LOSS, student_kernels.temporal_softmax_loss).notes)
     assert "-inf under the mask" in notes
 

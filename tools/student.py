@@ -45,7 +45,9 @@ PACKED_CELLS = {  # cells of notebooks that look like a kernel, or hold one
     "03": ("memory-path", "ways"),
     "04": ("parts", "prescribed"),
 }
-LEFT_OUT = {"01": ("mistakes-text", "mistakes", "mistakes-reading")}  # a kernel with two mistakes
+LEFT_OUT = {  # a kernel with two mistakes
+    "01": ("mistakes-text", "mistakes", "mistakes-reading", "mistakes-training")
+}
 ENDINGS = ("_forward", "_backward")
 # Files of helpers/kernels, and what is left out of each: what the kernels are made of.
 STUBBED = {

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from helpers import kernels
+from helpers.diagnosis.caches import reading_ours, with_ours
 from helpers.diagnosis.calling import ForwardWrong, NotWritten, Wrong, parameters
 from helpers.diagnosis.cases import checkable
 from helpers.diagnosis.functions import CASES, compare
@@ -59,7 +60,9 @@ def check_kernel(function, reference=None, forward=None, seed=0, otherwise=None)
         otherwise: in a notebook, the kernel to go on with while the reader's is not right; what
             is wrong is printed then, and nothing raised
     Returns: the function if it is right, otherwise `otherwise`. One that works with NumPy alone, or
-        whose arguments have other names, is wrapped, for tensors of any shape and our names.
+        whose arguments have other names, is wrapped, for tensors of any shape and our names. In a
+        notebook, a forward kernel whose cache our backward kernel cannot read makes ours too, for
+        the backward kernel that is returned for this `forward`.
     Raises: without `otherwise`, AssertionError with one line per output that is wrong;
         ValueError when it cannot be told which kernel it should be.
     """
@@ -72,7 +75,18 @@ def check_kernel(function, reference=None, forward=None, seed=0, otherwise=None)
     limited = NUMPY_ALONE in " ".join(verdict.notes) or any(
         mine != its for mine, its in zip(parameters(function), parameters(ours), strict=False)
     )
-    return _outcome(verdict, on_tensors(function, ours) if limited else function, otherwise)
+    mine = on_tensors(function, ours) if limited else function
+    if name.endswith("_backward") and hasattr(forward, "keeps_both"):
+        otherwise = otherwise and reading_ours(otherwise)
+    elif otherwise and name.endswith("_forward") and verdict.state == "right":
+        backward = name.replace("_forward", "_backward")
+        if not Trial(backward, getattr(kernels, backward), function, seed).is_right():
+            mine = with_ours(mine, ours)
+            verdict.notes.append(
+                f"the cache is your own: your {backward} has to read it; where ours stands in, "
+                "it reads one of ours"
+            )
+    return _outcome(verdict, mine, otherwise)
 
 
 def check_function(function, otherwise=None):
@@ -134,10 +148,8 @@ def judge(name, function, forward=None, seed=0):
         return _waits(name, forward_name, before)
     except Wrong as wrong:
         if forward and not trial.was_right and Trial(name, function, ours, seed).is_right():
-            what = (
-                "its cache does not hold what this pass reads; with the cache of ours it is right"
-            )
-            return Verdict(name, "waits", [f"{forward_name} is not right yet: {what}"])
+            what = "does not hold what this pass reads; with a cache of ours it is right"
+            return Verdict(name, "waits", [f"the cache of your {forward_name} {what}"])
         return Verdict(name, "wrong", wrong.lines)
     except Exception as error:  # the kernels after this one are checked all the same
         return Verdict(name, "wrong", [f"cannot be compared: {type(error).__name__}: {error}"])

@@ -66,14 +66,15 @@ CASES: dict[str, Callable[[], dict]] = {
     "relative_error": lambda: {
         "of numbers of both signs": (X, 0.1 - X), "of equal numbers": (X, X),
         "of positive numbers": (X**2, Y**2), "in another order": (Y**2, X**2),
-        "of zeros": (0 * X, 0 * X),
+        "of zeros": (0 * X, 0 * X), "of tiny numbers": (np.array([1e-9, 0]), np.array([-2e-9, 0])),
     },
     "numerical_gradient": lambda: {
-        "of x cubed with h = 0.1": (lambda x: x**3, X.copy(), DF, 0.1),
+        "of x cubed with delta = 0.1": (lambda x: x**3, X.copy(), DF, 0.1),
         "of tanh(x)": (np.tanh, X.copy(), DF),
     },
     "shift_captions": lambda: {
-        "inputs, targets, mask": (np.array([[1, 5, 6, 2, 0], [1, 7, 4, 8, 2]]),)
+        "inputs, targets, mask": (np.array([[1, 5, 6, 2, 0], [1, 7, 4, 8, 2]]),),
+        "of more padding": (np.array([[1, 5, 2, 0, 0, 0], [1, 2, 0, 0, 0, 0]]),),
     },
     "training_loop": lambda: {"losses": _slope()},
     "greedy_decode": lambda: {
@@ -165,12 +166,12 @@ def _text(value):
 def _numbers(value):
     """List the numbers in a result or an argument, with the lengths of lists and arrays."""
     if isinstance(value, torch.nn.Module):
-        value = [each for weight in value.parameters() for each in (weight, weight.grad)]
+        value = [*value.parameters()]  # gradients may be cleared before a step or after it
     if isinstance(value, torch.Tensor):
         graph = [1] * (value.grad_fn is not None)  # a loss holds its graph
         return graph + _numbers(value.detach().numpy())
     if isinstance(value, np.ndarray):
-        return [*value.shape, *value.ravel().tolist()]
+        return [*value.shape, value.dtype == bool, *value.ravel().tolist()]
     if isinstance(value, (list, tuple)):
         return [len(value), *chain(*map(_numbers, value))]
     return [value] if isinstance(value, (int, float, np.generic)) else []

@@ -18,21 +18,21 @@ def relative_error(x, y):
     return float(errors.max())
 
 
-def numerical_gradient(f, x, df, h=1e-5):
+def numerical_gradient(f, x, df, delta=1e-5):
     """Return the gradient of sum(f(x) * df) with respect to x, by central differences.
 
-    Inputs: f: function of x; x: (...), whose entries are moved in place by h to either side, and
-        put back; df: upstream gradient, of the shape of f(x)
+    Inputs: f: function of x; x: (...), whose entries are moved in place by delta to either side,
+        and put back; df: upstream gradient, of the shape of f(x)
     """
     gradient = np.zeros_like(x)
     for index in np.ndindex(*x.shape):
         kept = x[index]
-        x[index] = kept + h
+        x[index] = kept + delta
         above = f(x)
-        x[index] = kept - h
+        x[index] = kept - delta
         below = f(x)
         x[index] = kept
-        gradient[index] = ((above - below) * df).sum() / (2 * h)
+        gradient[index] = ((above - below) * df).sum() / (2 * delta)
     return gradient
 
 
@@ -136,19 +136,27 @@ MISTAKES: dict[str, list[tuple]] = {
         ("|x| + |y| is wanted below, not |x + y|", "np.abs(x) + np.abs(y)", "np.abs(x + y)"),
         ("the difference needs its absolute value", "np.abs(x - y)", "(x - y)"),
         ("0/0 is NaN: keep what stands below at 1e-8 or more", "np.maximum(1e-8, ", "("),
+        ("1e-8 is a floor, not a summand: the larger of it and |x| + |y| stands below",
+         "np.maximum(1e-8, ", "(1e-8 + "),
     ],
     "numerical_gradient": [
-        ("the two points are 2 h apart: divide by 2 h, not by h", "(2 * h)", "h"),
-        ("a central difference is wanted, f(x + h) - f(x - h); this is one-sided",
-         "kept - h", "kept", "(2 * h)", "h"),
+        ("the two points are 2 delta apart: divide by 2 delta, not by delta",
+         "(2 * delta)", "delta"),
+        ("a central difference is wanted, f(x + delta) - f(x - delta); this is one-sided",
+         "kept - delta", "kept", "(2 * delta)", "delta"),
         ("each entry of x has to be put back", "x[index] = kept\n", "pass\n"),
-        ("the sign is wrong: f(x + h) - f(x - h), in this order", "above - below", "below - above"),
+        ("the sign is wrong: f(x + delta) - f(x - delta), in this order",
+         "above - below", "below - above"),
     ],
     "shift_captions": [
         ("inputs and targets are swapped", "return inputs, targets,", "return targets, inputs,"),
         ("the mask is inverted: True where the target counts", "!= NULL", "== NULL"),
         ("the mask belongs to the targets, not to the inputs", "targets != NULL", "inputs != NULL"),
         ("the mask leaves <END> out, which the model has to learn to say", "!= NULL", "> 2"),
+        ("the mask has to hold True and False, which select; numbers do not",
+         "targets != NULL", "(targets != NULL) * 1"),
+        ("the mask leaves out what follows <END>, but every <NULL> has to be out",
+         "targets != NULL", "inputs != END"),
         ("the targets are not shifted: they must be one step later than the inputs",
          "captions[:, 1:]", "captions[:, :-1]"),
         ("both are as long as the captions: leave out the last input and the first target",
@@ -157,9 +165,8 @@ MISTAKES: dict[str, list[tuple]] = {
     "training_loop": [
         ("gradients add up from step to step: optimizer.zero_grad() is missing",
          "optimizer.zero_grad()", "pass"),
-        ("no gradient reaches the step: loss.backward() belongs between zero_grad() and step()",
-         "loss.backward()", "pass"),
-        ("optimizer.step() is missing: the weights stay as they are", "optimizer.step()", "pass"),
+        ("the weights stay as they are: optimizer.step() is missing, or no gradient reaches it, "
+         "for loss.backward() belongs between zero_grad() and step()", "optimizer.step()", "pass"),
         ("the gradient is not clipped, or only after the step: clip its norm at 5",
          "torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)", "pass"),
         ("the norm is clipped at 1, not at 5", "5.0", "1.0"),

@@ -85,7 +85,7 @@ def temporal_softmax_loss(scores, y, mask):
     Raises: ValueError for a shape or an id out of range; TypeError for a dtype.
     """
     xp, N = array_namespace(scores), scores.shape[0]
-    selected, targets = scores[mask], y[mask]  # (M, V), (M,)
+    selected, targets = scores[mask], y[mask]  # (S, V), (S,)
     rows = xp.arange(targets.shape[0], device=device(scores))
     shifted = selected - xp.max(selected, axis=1, keepdims=True)  # at most 0: exp cannot overflow
     log_probs = shifted - xp.log(xp.sum(xp.exp(shifted), axis=1, keepdims=True))

@@ -50,28 +50,28 @@ def relative_error(x, y):
 
 
 # %% gradient-turn: right
-def numerical_gradient(f, x, df, h=1e-5):
+def numerical_gradient(f, x, df, delta=1e-5):
     gradient = np.zeros(x.shape)
     for index in np.ndindex(*x.shape):
         old = x[index]
-        x[index] = old + h
+        x[index] = old + delta
         up = f(x).copy()
-        x[index] = old - h
+        x[index] = old - delta
         down = f(x).copy()
         x[index] = old
-        gradient[index] = np.sum((up - down) / (2 * h) * df)
+        gradient[index] = np.sum((up - down) / (2 * delta) * df)
     return gradient
 
 
-# %% gradient-turn: divide by 2 h
-def numerical_gradient(f, x, df, h=1e-5):
+# %% gradient-turn: divide by 2 delta
+def numerical_gradient(f, x, df, delta=1e-5):
     gradient = np.zeros(x.shape)
     for index in np.ndindex(*x.shape):
         old = x[index]
-        x[index] = old + h
+        x[index] = old + delta
         up = f(x)
-        x[index] = old - h
+        x[index] = old - delta
         down = f(x)
         x[index] = old
-        gradient[index] = np.sum((up - down) / h * df)
+        gradient[index] = np.sum((up - down) / delta * df)
     return gradient
