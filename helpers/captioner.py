@@ -75,8 +75,11 @@ class CaptioningRNN(nn.Module):
     def sharpen(self, temperature):
         """Divide all scores by a temperature for good; words never said get no probability.
 
-        Else, as captions are drawn and weighed, it would leak away to them.
+        Else, as captions are drawn and weighed, it would leak away to them. Raises: ValueError for
+        a temperature that is not above 0.
         """
+        if not temperature > 0:
+            raise ValueError(f"temperature must be above 0, not {temperature}")
         with torch.no_grad():
             for weight in self.score.parameters():
                 weight.div_(temperature)

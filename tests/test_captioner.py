@@ -136,3 +136,9 @@ def test_sharpened_scores(cell_type):
     sayable = [END, *range(4, len(VOCABULARY))]
     torch.testing.assert_close(after[:, sayable], 2 * before[:, sayable])
     assert (after.softmax(1)[:, FORBIDDEN] == 0).all()
+
+
+@pytest.mark.parametrize("temperature", [0, -1.0, math.nan])
+def test_a_temperature_is_above_zero(temperature):
+    with pytest.raises(ValueError, match="temperature must be above 0"):
+        small_model().sharpen(temperature)

@@ -59,6 +59,13 @@ def test_annotations_without_any_image_are_shown_too(tmp_path, capsys):
     assert "train 0 0 2 0 0" in printed and "vocabulary: none, since no image" in printed
 
 
+def test_broken_pictures_are_found(tmp_path, capsys):
+    write_files(tmp_path, layouts.coco("train") | {"train/000000000001.jpg": b"oops"})
+    printed = run(capsys, tmp_path, "--open")
+    assert "train: 3 pictures opened, 1 broken" in printed
+    assert "000000000001.jpg: not an image" in printed
+
+
 def test_captions_that_came_as_ids(tmp_path, capsys):
     printed = run(capsys, write_zip(tmp_path / "coco_captioning.zip", layouts.cs231n()))
     assert "cs231n" in printed and "train 2 3 0 1 0" in printed

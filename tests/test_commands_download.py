@@ -275,7 +275,8 @@ def test_a_killed_download_goes_on(get, tmp_path):
 
 
 def test_command(web, tmp_path, capsys):
-    assert main(["download", "coco2017-val", "--out", str(tmp_path / "out")]) == 0
+    assert main(["download", "coco2017-val", "--out", str(tmp_path / "out"), "--unpack"]) == 0
+    assert list((tmp_path / "out").glob("*2017"))  # photographs beside the zip
     printed = capsys.readouterr()
     assert f"python -m helpers data {tmp_path / 'out'}" in printed.out
     assert main(["data", str(tmp_path / "out")]) == 0
@@ -306,6 +307,19 @@ def test_a_missing_page_is_one_line_and_exit_code_2(web, capsys):
 
 
 # The table
+
+
+def test_zips_are_unpacked_where_that_is_asked_for(tmp_path):
+    content = {"in.txt": bytes(range(256)), "a/../../out.txt": b"x", "/out.txt": b"x"}
+    path = write_zip(tmp_path / "packed.zip", content)
+    command._unpack(path, tmp_path / "folder")
+    files = [p for p in tmp_path.rglob("*.txt") if p.is_file()]
+    assert files == [tmp_path / "folder" / "in.txt"] and files[0].read_bytes() == bytes(range(256))
+    damaged = bytearray(path.read_bytes())
+    damaged[60] ^= 255
+    path.write_bytes(damaged)
+    with pytest.raises(DataError, match=r"packed\.zip: cannot be unpacked"):
+        command._unpack(path, tmp_path)
 
 
 def test_the_table_of_data_sets():

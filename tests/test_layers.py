@@ -262,6 +262,14 @@ def test_word_layers():
     torch.testing.assert_close(affine(vectors), vectors @ affine.W + affine.b)
 
 
+@every_cell
+def test_sizes_show_in_the_repr(make, name, plain, twin):
+    assert repr(make(4, 5)) == f"{make.__name__}(4, 5)"
+    assert repr(WordEmbedding(9, 4)) == "WordEmbedding(9, 4)"
+    assert repr(TemporalAffine(4, 6)) == "TemporalAffine(4, 6)"
+    assert make(4, 5).sizes == (4, 5)
+
+
 def test_captions_that_share_an_image_run_as_if_each_had_its_own():
     layer, (_, A), _ = layer_and_inputs(AttentionLSTM, "attention_lstm")
     x = torch.randn(6, 3, 4, dtype=torch.float64)

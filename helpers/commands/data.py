@@ -12,6 +12,7 @@ OPTIONS = {
     "--format": (str, "name the format instead of looking"),
     "--min-count": (MIN_COUNT, "rarer words: <UNK>"),
     "--examples": (2, "images to show"),
+    "--open": (False, "find pictures that are broken"),
     "--all": (False, "name every image that is left out"),
 }
 
@@ -22,6 +23,7 @@ def run(options):
     Of several data sets, the vocabulary is that of all together.
     """
     from helpers.coco import find_data, read_split
+    from helpers.files import DataError
     from helpers.formats import FORMATS
 
     every, first = [], []
@@ -33,6 +35,13 @@ def run(options):
         every += splits
         first.append(splits[0])
     _print_vocabulary(first, options.min_count)
+    for data in every if options.open else []:
+        from helpers.features import open_picture  # imports torch
+
+        opened = (open_picture(data, i) for i in range(len(data)))
+        broken = [f"\n    {each}" for each in opened if isinstance(each, DataError)]
+        counts = f"{len(data):,} pictures opened, {len(broken):,} broken"
+        print(f"{data.split}: {counts}", *broken, sep="")
     for data in every:
         pairs = zip(data.files, data.captions, strict=True)
         for file, captions in itertools.islice(pairs, options.examples):

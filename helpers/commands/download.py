@@ -3,9 +3,11 @@
 import errno
 import itertools
 import os
+import shutil
 import subprocess
 import time
 import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
@@ -96,17 +98,18 @@ OPTIONS = {
     "--out": (str, "where to, a folder in data/ if not given"),
     "--images": (int, "fetch N photographs one by one, not the zips of them all (COCO only); of "
         "two splits, a fifth of them is from val"),
+    "--unpack": (False, "unpack the zips too, for other programs; this one reads them as they are"),
 }  # fmt: skip
 BELOW = "\n".join(["data sets:", *(f"  {k:14} {each.about}" for k, each in DATA_SETS.items())])
 
 
 def run(options):
     """Fetch a data set. Files that are there are checked; a download that was cut off goes on."""
-    folder = download(options.data_set, options.out, options.images)
+    folder = download(options.data_set, options.out, options.images, unpack=options.unpack)
     print(f"{options.data_set} is in {folder}; python -m helpers data {folder} shows it")
 
 
-def download(name, folder=None, images=None, progress=True):
+def download(name, folder=None, images=None, progress=True, unpack=False):
     """Fetch a data set, see `run`.
 
     Inputs: name: a key of DATA_SETS; folder: None for its own in data/; images: how many
@@ -123,12 +126,22 @@ def download(name, folder=None, images=None, progress=True):
         raise ValueError(f"--images: {name} comes as a whole; one by one come {one_by_one}")
     folder = Path(folder).expanduser() if folder else DATA / data_set.folder
     for source in data_set.sources if images is None else data_set.sources[:1]:  # the annotations
-        fetch(source, folder / source.name, progress)
+        path = fetch(source, folder / source.name, progress)
+        if unpack and path.suffix == ".zip":
+            _unpack(path, folder)
     if images is not None:
         val = images // 5 if len(data_set.pictures) == 2 else 0
         for split, count in zip(data_set.pictures, (images - val, val), strict=False):
             _fetch_images(folder, split, count, progress)
     return folder
+
+
+def _unpack(path, folder):
+    """Unpack a zip archive; names that lead out of the folder are left out by shutil."""
+    try:
+        shutil.unpack_archive(path, folder)
+    except (zipfile.BadZipFile, shutil.ReadError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be unpacked ({error}); fetch it again") from error
 
 
 def fetch(source, path, progress=True):

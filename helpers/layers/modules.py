@@ -15,7 +15,19 @@ from helpers.layers.bridges import (
 )
 
 
-class _Cell(nn.Module):
+class _Layer(nn.Module):
+    """A layer of two sizes, what comes in and what goes out."""
+
+    def __init__(self, *sizes):
+        super().__init__()
+        self.sizes = sizes
+
+    def extra_repr(self):
+        """Return the sizes, for the module's repr."""
+        return ", ".join(map(str, self.sizes))
+
+
+class _Cell(_Layer):
     """Weights Wx (D, G), Wh (H, G) and b (G,) of a recurrent layer; G = H or 4H.
 
     Drawn uniformly from ±1/sqrt(H), as torch.nn.RNN and torch.nn.LSTM do. The forget gate of four
@@ -26,7 +38,7 @@ class _Cell(nn.Module):
     gates = 1
 
     def __init__(self, input_dim, hidden_dim):
-        super().__init__()
+        super().__init__(input_dim, hidden_dim)
         self.Wx, self.Wh, self.b = (
             self._weights(hidden_dim, *rows) for rows in ((input_dim,), (hidden_dim,), ())
         )
@@ -101,11 +113,11 @@ class AttentionLSTM(_Cell):
         return next_h, (next_h, next_c), alpha
 
 
-class WordEmbedding(nn.Module):
+class WordEmbedding(_Layer):
     """Word vectors W (V, E), drawn from a normal distribution of standard deviation 1/sqrt(E)."""
 
     def __init__(self, vocabulary_size, wordvec_dim):
-        super().__init__()
+        super().__init__(vocabulary_size, wordvec_dim)
         vectors = torch.empty(vocabulary_size, wordvec_dim)
         self.W = nn.Parameter(vectors.normal_(std=wordvec_dim**-0.5))
 
@@ -114,11 +126,11 @@ class WordEmbedding(nn.Module):
         return word_embedding(x, self.W)
 
 
-class TemporalAffine(nn.Module):
+class TemporalAffine(_Layer):
     """One affine map for all timesteps: W (D, M), drawn from ±1/sqrt(D), and b (M,), zero."""
 
     def __init__(self, input_dim, output_dim):
-        super().__init__()
+        super().__init__(input_dim, output_dim)
         bound = input_dim**-0.5
         self.W = nn.Parameter(torch.empty(input_dim, output_dim).uniform_(-bound, bound))
         self.b = nn.Parameter(torch.zeros(output_dim))

@@ -13,7 +13,7 @@ def to_torch(layer):
     one is set to zero.
     """
     cls = nn.LSTM if layer.gates == 4 else nn.RNN
-    twin = cls(len(layer.Wx), len(layer.Wh), batch_first=True).to(layer.Wx)
+    twin = cls(*layer.sizes, batch_first=True).to(layer.Wx)
     weights = layer.Wx.T, layer.Wh.T, layer.b, torch.zeros_like(layer.b)  # in torch's order
     swapped = (swap_gates(weight, layer.gates) for weight in weights)
     twin.load_state_dict(dict(zip(twin.state_dict(), swapped, strict=True)))

@@ -19,7 +19,7 @@ class AttentionTwin(nn.Module):
     @classmethod
     def of(cls, layer):
         """Copy an AttentionLSTM of ours."""
-        twin = cls(len(layer.Wx), len(layer.Wh)).to(layer.Wx)
+        twin = cls(*layer.sizes).to(layer.Wx)
         with torch.no_grad():
             twin.cell.weight_ih.copy_(swap_gates(torch.cat([layer.Wx, layer.Wattn]).T, 4))
             twin.cell.weight_hh.copy_(swap_gates(layer.Wh.T, 4))
