@@ -53,6 +53,12 @@ def _next_log_probs(ids):
     return np.log(table[min(len(ids), 3), ids[-1] if ids else START])
 
 
+def _uneven(ids):
+    """Let the best caption be the shorter, while the best mean per word is the longer's."""
+    following = {(): {3: 0.4, 4: 0.6}, (4,): {3: 0.6, 5: 0.4}}.get(tuple(ids), {END: 1.0})
+    return np.log([following.get(word, 1e-9) for word in range(6)])
+
+
 def _captions(candidate, reference):
     words = ["a", "brown", "dog", "runs", "after", "a", "red", "ball", "on", "a", "field"]
     grams = [tuple(words[i : i + n]) for n in range(1, 5) for i in range(len(words) - n + 1)]
@@ -62,6 +68,7 @@ def _captions(candidate, reference):
 
 # Name of a function -> what is compared -> arguments, made anew for each call
 X, Y, DF = np.random.default_rng(1).normal(size=(3, 2, 3))
+M, WIDER = np.random.default_rng(2).normal(size=(3, 4)), np.array([[1.0, 2, 3, 5], [8, 13, 21, 34]])
 CASES: dict[str, Callable[[], dict]] = {
     "relative_error": lambda: {
         "of numbers of both signs": (X, 0.1 - X), "of equal numbers": (X, X),
@@ -70,7 +77,7 @@ CASES: dict[str, Callable[[], dict]] = {
     },
     "numerical_gradient": lambda: {
         "of x cubed with delta = 0.1": (lambda x: x**3, X.copy(), DF, 0.1),
-        "of tanh(x)": (np.tanh, X.copy(), DF),
+        "of tanh(x)": (np.tanh, X.copy(), DF), "of x @ M": (lambda x: x @ M, X.copy(), WIDER, 0.1),
     },
     "shift_captions": lambda: {
         "inputs, targets, mask": (np.array([[1, 5, 6, 2, 0], [1, 7, 4, 8, 2]]),),
@@ -80,7 +87,10 @@ CASES: dict[str, Callable[[], dict]] = {
     "greedy_decode": lambda: {
         "captions": (_Parrot(), torch.randn(4, 9, generator=torch.Generator().manual_seed(3)), 6)
     },
-    "beam_search": lambda: {f"of width {k}": (_next_log_probs, k, 4) for k in (1, 3)},
+    "beam_search": lambda: {
+        **{f"of width {k}": (_next_log_probs, k, 4) for k in (1, 3)},
+        "of unequal lengths": (_uneven, 2, 4),
+    },
     "cider_d": lambda: {
         "of a part": _captions("a brown dog runs", "a brown dog runs after a ball"),
         "of repeated words": _captions("a red red red ball", "a red ball"),

@@ -147,6 +147,10 @@ MISTAKES: dict[str, list[tuple]] = {
         ("each entry of x has to be put back", "x[index] = kept\n", "pass\n"),
         ("the sign is wrong: f(x + delta) - f(x - delta), in this order",
          "above - below", "below - above"),
+        ("one entry of x may move every entry of f(x): sum over all, do not pick one",
+         "((above - below) * df).sum()", "((above - below) * df)[index]"),
+        ("each entry of the difference has its own weight: multiply by df, then sum",
+         "((above - below) * df).sum()", "(above - below).sum() * df[index]"),
     ],
     "shift_captions": [
         ("inputs and targets are swapped", "return inputs, targets,", "return targets, inputs,"),
@@ -185,6 +189,8 @@ MISTAKES: dict[str, list[tuple]] = {
     "beam_search": [
         ("a caption that ended with <END> is extended: keep it as it is", "if ids and", "if 0 and"),
         ("one beginning alone is kept, whatever the width", "[:width]", "[:1]"),
+        ("rank by the sum of the logarithms, not by their mean per word",
+         "-beam[1]", "-beam[1] / len(beam[0])"),
     ],
     "cider_d": [
         ("a repeated n-gram counts each time: clip it, min(c, r)", "min(c[g], r[g])", "c[g]"),

@@ -75,3 +75,17 @@ def numerical_gradient(f, x, df, delta=1e-5):
         x[index] = old
         gradient[index] = np.sum((up - down) / delta * df)
     return gradient
+
+
+# %% gradient-turn: sum over all, do not pick one
+def numerical_gradient(f, x, df, delta=1e-5):
+    gradient = np.zeros(x.shape)
+    for index in np.ndindex(*x.shape):
+        old = x[index]
+        x[index] = old + delta
+        up = f(x)
+        x[index] = old - delta
+        down = f(x)
+        x[index] = old
+        gradient[index] = ((up - down) * df)[index] / (2 * delta)
+    return gradient

@@ -177,3 +177,15 @@ def beam_search(next_log_probs, width, max_length):
         ]  # fmt: skip
         beams = sorted(candidates, key=lambda beam: beam[1], reverse=True)[:width]
     return beams
+
+
+# %% turn-beam-search: rank by the sum of the logarithms
+def beam_search(next_log_probs, width, max_length):
+    beams = [((), 0.0)]
+    for _ in range(max_length):
+        candidates = [beam for beam in beams if beam[0][-1:] == (2,)]
+        for ids, total in beams:
+            if ids[-1:] != (2,):
+                candidates += [((*ids, w), total + s) for w, s in enumerate(next_log_probs(ids))]
+        beams = sorted(candidates, key=lambda beam: -beam[1] / len(beam[0]))[:width]
+    return beams
