@@ -61,7 +61,7 @@ def interventions(scores, metric="CIDEr-D"):
 
     Inputs: scores: dict from what the captioner looks with to a score; metric: its name
     """
-    figure, axes = subplots(figsize=(6.4, 2.6))
+    figure, axes = subplots(figsize=(6.4, 0.5 + 0.3 * len(scores)))
     colors = [COLORS["blue"], *["#999999"] * (len(scores) - 1)]
     bars = axes.barh(list(scores), scores.values(), color=colors)
     axes.bar_label(bars, fmt="{:.2f}", padding=3)
