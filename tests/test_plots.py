@@ -185,6 +185,8 @@ def test_interventions_are_named():
     (axes,) = plots.interventions({"its own maps": 3.0, "even maps": 1.5}).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["its own maps", "even maps"]
     assert texts(axes) == ["3.00", "1.50"]
+    more = plots.interventions({str(k): 1.0 for k in range(9)})
+    assert more.get_size_inches()[1] > 2 * axes.figure.get_size_inches()[1]  # no bar is thinner
 
 
 def test_the_cell_shows_gates_forwards_and_gradients_backwards():
