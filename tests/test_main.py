@@ -215,7 +215,7 @@ def test_what_was_printed_before_a_mistake_reaches_a_pipe(tmp_path):
     ("arguments", "named"),
     [
         (["caption", "nowhere.jpg"], "nowhere.jpg"),
-        (["caption", str(ROOT)], "is a folder"),
+        (["caption", str(ROOT)], "there are no pictures in this folder"),
         (["caption", __file__], "test_main.py"),
         (["caption", CAT, "--model", "nowhere"], "nowhere"),
         (["caption", CAT, "--beam", "0"], "--beam must be in [1, 1000], not 0"),

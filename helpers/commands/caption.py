@@ -104,6 +104,8 @@ def _open(photo):
 
     if photo == "-":
         return open_image(io.BytesIO(sys.stdin.buffer.read(LARGEST)), "standard input")
+    if os.path.isdir(os.path.expanduser(photo)):
+        raise ImageError(f"{photo}: there are no pictures in this folder")
     if not photo.lower().startswith(("http://", "https://")):
         return open_image(photo)
     from helpers.commands.download import CURL

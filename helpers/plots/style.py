@@ -78,7 +78,7 @@ def _encode(figure):
     drawn = _save(figure, "png", dpi=200, pil_kwargs={"optimize": True})
     if len(drawn) < _LARGE["png"]:
         return "png", drawn
-    smaller = _save(figure, "jpeg", dpi=200, pil_kwargs={"quality": 80})
+    smaller = _save(figure, "jpeg", dpi=200, pil_kwargs={"quality": 80, "progressive": True})
     return min(("jpeg", smaller), ("png", drawn), key=lambda encoded: len(encoded[1]))
 
 
