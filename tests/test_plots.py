@@ -241,10 +241,11 @@ def test_bleu_scores_draw_the_mean_as_a_bar_and_each_seed_as_a_dot():
 
 def test_picture_worth_draws_the_lead_beside_the_curves():
     runs = {"RNN": [[2.0, 1.0], [2.0, 2.0]], "LSTM": [[2.0, 3.0], [2.0, 4.0]]}
-    left, right = plots.picture_worth(runs, "LSTM - RNN").axes
+    left, right = plots.picture_worth(runs, "LSTM - RNN", "one seed").axes
     assert [list(line.get_xdata()) for line in left.lines] == [[1, 2]] * 6
     assert [list(line.get_ydata()) for line in left.lines[2::3]] == [[2, 1.5], [2, 3.5]]
     assert list(right.lines[2].get_ydata()) == [0, 2] and right.get_title() == "LSTM - RNN"
+    assert left.get_legend().get_title().get_text() == "thin: one seed, thick: mean"
 
 
 def test_learning_curves_draw_a_validation_loss_where_there_is_one():

@@ -176,11 +176,11 @@ def eigenvalues(spectra):
     return figure
 
 
-def picture_worth(runs, lead):
+def picture_worth(runs, lead, each):
     """Draw what the picture is worth to two captioners, word by word, and the lead of the second.
 
-    Inputs: runs: dict from a model's name to nats (seeds, words); lead: title of the right panel,
-        the second model's nats minus the first one's
+    Inputs: runs: dict from a model's name to nats (rows, words); lead: title of the right panel,
+        the second model's nats minus the first one's; each: what a row is, as the legend says it
     """
     figure, (left, right) = subplots(1, 2, figsize=(9.4, 3.5))
     first, second = (np.asarray(nats) for nats in runs.values())
@@ -192,7 +192,7 @@ def picture_worth(runs, lead):
         axes.plot(words, np.mean(nats, 0), marker + "-", color=COLORS[color], label=name)
         axes.set_xlabel("word of the caption")
     left.set(title="What the picture is worth", ylabel="nats", ylim=(0, None))
-    left.legend(title="thick: mean over seeds")
+    left.legend(title=f"thin: {each}, thick: mean")
     right.axhline(0, color=GREY, linewidth=0.9)
     right.set(title=lead, ylabel="difference in nats")
     return figure
