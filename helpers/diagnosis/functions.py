@@ -18,7 +18,7 @@ from helpers.vocabulary import END, NULL, START
 
 
 class _Slope(torch.nn.Linear):
-    """A model so small that each step can be told from the losses; the last needs no clipping."""
+    """A model so small that each step can be told from the losses; the last steps need no clipping."""
 
     def forward(self, features, captions=None):
         return ((super().forward(features)[:, 0] - captions) ** 4).mean()
@@ -27,9 +27,9 @@ class _Slope(torch.nn.Linear):
 def _slope():
     features = torch.randn(6, 2, generator=torch.Generator().manual_seed(0)).double()
     model = _Slope(2, 1, dtype=torch.float64)
-    for parameter, start in zip(model.parameters(), ([[3.0, -2.0]], [3.0]), strict=True):
-        parameter.data = torch.tensor(start, dtype=torch.float64)
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.5)
+    model.weight.data = torch.tensor([[3.0, 0.0]], dtype=torch.float64)
+    model.bias.data.zero_()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.12, momentum=0.5)
     return model, optimizer, features, features.sum(1), 6
 
 
@@ -37,7 +37,7 @@ class _Parrot:
     """A captioner whose scores depend on the word it reads, on A and on how often it was asked."""
 
     def __init__(self):
-        self.table = torch.randn(9, 9, generator=torch.Generator().manual_seed(7))
+        self.table = torch.randn(9, 9, generator=torch.Generator().manual_seed(5))
         self.table[:, END] = 0.6
         self.table[START, END] = -3.0
         self.table[:, [NULL, START]] = -9.0
@@ -98,7 +98,7 @@ CASES: dict[str, Callable[[], dict]] = {
     "cider_d": lambda: {
         "of a part": _captions("a brown dog runs on", "a brown dog runs after a ball", 4.0),
         "of repeated words": _captions("a red red red ball", "a red ball"),
-        "of itself": _captions("a dog runs on a field", "a dog runs on a field"),
+        "of itself": _captions("a brown dog", "a brown dog"),
         "of nothing in common": _captions("a dog runs", "cat"),
     },
     "policy_loss": lambda: {"loss, dlog_probs": (-np.hstack([X, Y]) ** 2, np.hstack([Y, DF]) ** 2)},
@@ -116,9 +116,19 @@ def compare(name, function):
     errors = {key: error(got[key][0], numbers) for key, (numbers, _) in right.items()}
     for key, off in errors.items():
         if not off < BOUND:
-            told = _difference(right[key][1], got[key][1], off)
-            raise Wrong(*_named(name, got), f"{key}: expected {told}")
+            what, mine, its = _apart(key, right[key][1], got[key][1])
+            raise Wrong(*_named(name, got), f"{what}: expected {_difference(mine, its, off)}")
     return errors
+
+
+def _apart(key, expected, came):
+    """Narrow several outputs, named in the key, to the first that is wrong."""
+    names = key.split(", ")
+    if isinstance(came, (tuple, list)) and len(came) == len(names) > 1:
+        for name, *two in zip(names, expected, came, strict=True):
+            if not error(*map(_numbers, two)) < BOUND:
+                return name, *two
+    return key, expected, came
 
 
 def _difference(expected, came, off):
@@ -126,7 +136,7 @@ def _difference(expected, came, off):
     for tell in (_text, _kind):
         if tell(expected) != tell(came):
             return f"{tell(expected)}, got {tell(came)}"
-    if error(*(np.array(_numbers(each)) for each in (came, expected))) < BOUND:
+    if error(_numbers(came), _numbers(expected)) < BOUND:
         return "arguments left as ours leaves them"
     return f"{_text(expected)}; the relative error is {off:.1e}"
 
