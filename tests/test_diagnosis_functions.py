@@ -74,6 +74,87 @@ def test_gradients_may_be_cleared_at_the_end_of_a_step(capsys):
     assert "training_loop ok: " in capsys.readouterr().out
 
 
+CLIP = "torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)"
+ABS_SUM = "np.maximum(1e-8, np.abs(x) + np.abs(y))"
+
+
+@pytest.mark.parametrize(
+    ("name", "pieces"),
+    [
+        *[
+            ("relative_error", (ABS_SUM, f"np.where({size} > 1e-8, np.abs(x) + np.abs(y), 1e-8)"))
+            for size in ("np.abs(x)", "np.abs(y)", "(x + np.abs(y))", "(np.abs(x) + y)",
+                         "0.5 * (np.abs(x) + np.abs(y))")
+        ],
+        ("shift_captions", ("return inputs, targets,", "return inputs * 1.0, targets,")),
+        ("shift_captions", ("return inputs, targets,", "return inputs, targets * 1.0,")),
+        ("training_loop", ("model.parameters()", "[model.weight]")),
+        ("training_loop", (CLIP, f"if loss > 50: {CLIP}")),
+        ("training_loop", ("losses.append", "if loss < 1: break\n        losses.append")),
+        ("training_loop", ("optimizer.step()", "optimizer.step() if loss > 1 else 0")),
+        ("greedy_decode", ("state, A)", "state)")),
+        ("greedy_decode", ("state, A)", "state, features)")),
+        ("greedy_decode", ("model.step(words", "model.step(words.tolist()")),
+        *[("beam_search", ("range(max_length)", f"range({n})")) for n in (3, 5, 30)],
+        ("beam_search", ("return beams", "return candidates")),
+        ("beam_search", ("return beams", "return [b for b in beams if b[0][-1] == END]")),
+        ("cider_d", ("sigma**2", "6.0**2")),
+        ("cider_d", ("if all(sizes)", "if sizes[0]")),
+        ("cider_d", ("for g in v))", "for g in v if g in r))")),
+        ("cider_d", ("score / 4", "score / min(4, len(candidate))")),
+        ("policy_loss", ("/ (K - 1)", "/ images")),
+    ],
+)  # fmt: skip
+def test_refuses_what_is_right_on_easier_inputs(name, pieces, capsys):
+    assert check_function(make(name, *pieces), otherwise=print) is print
+    assert f"{name} is not right yet" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "pieces"),
+    [
+        ("relative_error", ("float(errors.max())", "np.asarray(errors.max())")),
+        ("training_loop", (".item()", ".detach()")),
+        ("training_loop", (CLIP,
+            "norm = sum((each.grad**2).sum() for each in model.parameters()) ** 0.5\n"
+            "        [each.grad.mul_(5 / norm) for each in model.parameters() if norm > 5]")),
+        ("greedy_decode", ("words.tolist()", "words")),
+        ("greedy_decode", ("return captions", "return [[w for w in c if w] for c in captions]")),
+        ("policy_loss", ("return loss,", "return np.asarray(loss),")),
+    ],
+)  # fmt: skip
+def test_takes_other_styles(name, pieces, capsys):
+    function = make(name, *pieces)
+    assert check_function(function, otherwise=print) is function
+    assert f"{name} ok: " in capsys.readouterr().out
+
+
+def test_what_works_in_place_does_not_spoil_the_checks_after_it(capsys):
+    in_place = make("relative_error", "errors = ", "x -= y; x += y; x *= 0; errors = ")
+    easy = ("(above - below) * df", "0 * df")
+    for wrong in (in_place, make("numerical_gradient", *easy), make("policy_loss", "-(", "(")):
+        assert check_function(wrong, otherwise=print) is print
+    assert check_function(make("policy_loss"))
+
+
+@pytest.mark.parametrize(
+    ("name", "pieces", "told"),
+    [
+        ("training_loop", (".item()", ""), "losses: expected [float], got [Tensor of torch"),
+        ("training_loop", ("loss.item()", "loss.float().item()"), "; the relative error is "),
+        ("policy_loss", ("rewards - others", "rewards; rewards -= others"),
+         "loss, dlog_probs: expected arguments left as ours leaves them"),
+        ("policy_loss", ("return loss, -", "return loss, "), "  dlog_probs: expected [["),
+        ("shift_captions", ("targets != NULL", "targets != 8"), "  mask: expected [[True, True, "),
+        ("shift_captions", ("return inputs, targets,", "return inputs, targets * 1.0,"),
+         "targets: expected [[5, 6, 2, 0], [7, 4, 8, 2]], got [[5.0, "),
+    ],
+)  # fmt: skip
+def test_says_what_is_wrong_of_the_result(name, pieces, told, capsys):
+    assert check_function(make(name, *pieces), otherwise=print) is print
+    assert told in capsys.readouterr().out
+
+
 def test_tells_what_a_function_raises_and_what_else_is_wrong(capsys):
     check_function(named(lambda x, y: x.nothing, "relative_error"), otherwise=print)
     check_function(named(lambda x, y: 7.0, "relative_error"), otherwise=print)

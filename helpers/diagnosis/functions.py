@@ -18,7 +18,7 @@ from helpers.vocabulary import END, NULL, START
 
 
 class _Slope(torch.nn.Linear):
-    """A model so small that each step can be told from the losses; the last steps need no clipping."""
+    """A model so small that losses tell the steps, of which the last three need no clipping."""
 
     def forward(self, features, captions=None):
         return ((super().forward(features)[:, 0] - captions) ** 4).mean()
