@@ -96,9 +96,9 @@ CASES: dict[str, Callable[[], dict]] = {
         "of unequal lengths": (_uneven, 2, 4),
     },
     "cider_d": lambda: {
-        "of a part": _captions("a brown dog runs on", "a brown dog runs after a ball", 4.0),
-        "of repeated words": _captions("a red red red ball", "a red ball"),
-        "of itself": _captions("a brown dog", "a brown dog"),
+        "of a part": _captions("brown dog runs after a ball", "brown dog runs after", 5.0),
+        "of repeated words": _captions("a red red", "a red ball on a field"),
+        "of itself": _captions("a dog runs on a field", "a dog runs on a field"),
         "of nothing in common": _captions("a dog runs", "cat"),
     },
     "policy_loss": lambda: {"loss, dlog_probs": (-np.hstack([X, Y]) ** 2, np.hstack([Y, DF]) ** 2)},
