@@ -145,8 +145,8 @@ epoch; no photographs, and no terms but this project's licence |
 
 Scores on the 200 held-out scenes, greedy. *Worth* is what the right picture adds to the
 log-probability of a true word, in nats, compared with the picture a hundred places away: the mean
-over words 2 to {WORDS}. The learning rate, {spec["learning_rate"]:g}, was the best of several on the 100
-scenes.
+over words 2 to {WORDS}. The learning rate, {spec["learning_rate"]:g}, was the best of several on
+the 100 scenes.
 
 | seed | BLEU-1 | BLEU-4 | worth |
 |---|---|---|---|
