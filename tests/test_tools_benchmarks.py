@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import sys
 
 import pytest
 import torch
@@ -55,6 +56,12 @@ def test_a_variant_runs_with_its_engine_and_leaves_none_behind():
     assert [engine is not None for engine in seen] == [False, True][: len(seen)]
     assert engine_for(torch.ones(1)) is None
     assert cells.engines("cuda") == ["textbook"]
+
+
+def test_an_engine_that_cannot_be_had_is_not_measured(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "helpers.fast.engine", None)  # importing it fails
+    assert cells.engines() == ["textbook"]
+    assert "the textbook's kernels go on" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("cell", captioner.CELLS)
